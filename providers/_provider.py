@@ -1,0 +1,67 @@
+"""The two interfaces every provider fills: three methods to speak with it, two to read its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from ._secret import Secret
+from .chunks import Chunk
+from .errors import APIError
+from .messages import Context, Options
+
+__all__ = ["Decoder", "HTTPRequest", "Provider"]
+
+
+class HTTPRequest(Struct, frozen=True):
+    """A request ready to be sent. A header's value that must not be seen is a `Secret`."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str | Secret], ...]
+    body: bytes
+
+
+class Decoder(Protocol):
+    """One response body, from bytes to chunks. A decoder is used once.
+
+    Any cut of the body into `feed` calls gives the same chunks. An error raised by either method carries in `.chunks`
+    what that same call had decoded before it; after an error the decoder is spent.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
+        ...
+
+    def feed(self, data: bytes, /) -> list[Chunk]:
+        """Decode the next bytes of the body. Raises `APIError` for an in-stream error, or a `StreamError`."""
+        ...
+
+    def close(self) -> list[Chunk]:
+        """Say that the body has ended. Raises `Truncated` where the terminal evidence never came."""
+        ...
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """A model API: how to ask it, how to read its answer, how to read its refusal."""
+
+    @property
+    def name(self) -> str:
+        """The name it is known by, such as `anthropic`."""
+        ...
+
+    def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        """Build the request for one turn. Raises `ConfigError` for anything the provider cannot take."""
+        ...
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder for the body of one successful response."""
+        ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
+        """The typed error for a response whose status is not 200; `headers` has lower-case names."""
+        ...

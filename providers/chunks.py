@@ -1,0 +1,181 @@
+"""What a decoder yields: one frozen struct for each kind of thing a model sends.
+
+`Chunk` is a closed union: match on it exhaustively. Every struct carries a `type` tag in JSON, so a list of
+chunks can be written out and read back with msgspec.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+__all__ = [
+    "Chunk",
+    "Citation",
+    "Media",
+    "Metadata",
+    "RedactedThinking",
+    "Reset",
+    "Stop",
+    "StopReason",
+    "Text",
+    "Thinking",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolResult",
+    "Usage",
+]
+
+StopReason = Literal[
+    "stop",
+    "length",
+    "tool_calls",
+    "content_filter",
+    "refusal",
+    "pause",
+    "max_rounds",
+    "cancelled",
+    "incomplete",
+    "unknown",
+]
+"""Why a turn ended, in one vocabulary for all providers.
+
+`max_rounds`, `cancelled` and `incomplete` are the runtime's own; the others translate the provider's word.
+"""
+
+
+class Text(Struct, frozen=True, gc=False, tag="text"):
+    """A piece of the answer's visible text, as it arrived."""
+
+    text: str
+
+
+class Thinking(Struct, frozen=True, gc=False, tag="thinking"):
+    """A piece of the model's reasoning.
+
+    `signature` is set on the chunk that closes a signed block: the provider's opaque proof of that block, which must
+    be sent back unchanged with it.
+    """
+
+    text: str
+    signature: str | None = None
+
+
+class RedactedThinking(Struct, frozen=True, gc=False, tag="redacted_thinking"):
+    """A whole reasoning block the provider encrypted; `data` must be sent back byte for byte."""
+
+    data: str
+
+
+class ToolCallDelta(Struct, frozen=True, gc=False, tag="tool_call_delta"):
+    """A fragment of a tool call that is still being received.
+
+    It is for display only: nothing may be run from it. `index` is the call's place in the turn; `id` and `name` are
+    set on the call's first delta; `fragment` is a piece of the arguments' JSON text.
+    """
+
+    index: int
+    id: str | None
+    name: str | None
+    fragment: str
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call"):
+    """A closed tool call: its arguments arrived whole, and are the decoded JSON object."""
+
+    index: int
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
+    """What a tool answered to the call `id`; `content` is the text the model is given."""
+
+    id: str
+    name: str
+    content: str
+    is_error: bool = False
+
+
+class Citation(Struct, frozen=True, gc=False, tag="citation"):
+    """A source the model names for what it just said."""
+
+    url: str | None = None
+    title: str | None = None
+    text: str | None = None
+
+
+class Media(Struct, frozen=True, gc=False, tag="media"):
+    """An image, sound or file the model sent, as `data` (decoded bytes) or as a `url`."""
+
+    media_type: str
+    data: bytes | None = None
+    url: str | None = None
+
+
+class Metadata(Struct, frozen=True, gc=False, tag="metadata"):
+    """What the provider says of the response itself, before any content."""
+
+    response_id: str | None = None
+    model: str | None = None
+
+
+class Usage(Struct, frozen=True, tag="usage"):
+    """Tokens counted by the provider, in one shape for all of them.
+
+    `input_tokens` counts all input, cached and cache-written tokens included; `output_tokens` counts all output,
+    reasoning included. The other counts are parts of those two. `raw` is the provider's own object.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    raw: dict[str, Any] = {}
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """The sum of two turns; `raw` is empty, as no provider counted it."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+class Stop(Struct, frozen=True, tag="stop"):
+    """The turn is complete: the provider gave its own terminal evidence. Always the last chunk of a turn."""
+
+    reason: StopReason
+    usage: Usage | None = None
+    raw_reason: str | None = None
+
+
+class Reset(Struct, frozen=True, gc=False, tag="reset"):
+    """The turn starts again: what it had delivered so far is void. Sent only where a restart was asked for."""
+
+    attempt: int
+
+
+Chunk = (
+    Text
+    | Thinking
+    | RedactedThinking
+    | ToolCallDelta
+    | ToolCall
+    | ToolResult
+    | Citation
+    | Media
+    | Metadata
+    | Usage
+    | Stop
+    | Reset
+)
+"""Everything a session yields."""

@@ -1,0 +1,119 @@
+"""What a conversation is made of, on its way to a provider and back.
+
+A `Message` is a role and an ordered tuple of parts. The parts an assistant's turn is made of are the chunks
+themselves, so that what was decoded can be sent back unchanged: thinking blocks keep their signatures and their place.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from .chunks import (
+    Citation,
+    Media,
+    RedactedThinking,
+    StopReason,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+__all__ = ["Context", "Image", "Message", "Options", "Part", "Role", "ToolSpec"]
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class Image(Struct, frozen=True, gc=False, tag="image"):
+    """An image given to the model: `data` (the file's bytes) with its `media_type`, or a `url`."""
+
+    media_type: str = "image/png"
+    data: bytes | None = None
+    url: str | None = None
+
+
+Part = Text | Thinking | RedactedThinking | ToolCall | ToolResult | Citation | Media | Image
+"""Everything a message can hold."""
+
+
+class Message(Struct, frozen=True):
+    """One turn of a conversation: who speaks, and what, in order.
+
+    `usage` and `stop_reason` are set on turns a model made. `Message.user("...")` and its siblings make the plain
+    ones.
+    """
+
+    role: Role
+    content: tuple[Part, ...]
+    usage: Usage | None = None
+    stop_reason: StopReason | None = None
+
+    @classmethod
+    def system(cls, text: str) -> "Message":
+        """An instruction that stands over the conversation."""
+        return cls("system", (Text(text),))
+
+    @classmethod
+    def user(cls, *parts: str | Image) -> "Message":
+        """What the user says: texts and images, in order."""
+        return cls("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+    @classmethod
+    def assistant(cls, text: str) -> "Message":
+        """What the model is held to have said."""
+        return cls("assistant", (Text(text),))
+
+    @property
+    def text(self) -> str:
+        """The visible text, joined."""
+        return "".join(part.text for part in self.content if isinstance(part, Text))
+
+    @property
+    def thinking(self) -> str:
+        """The text of all reasoning blocks, joined."""
+        return "".join(part.text for part in self.content if isinstance(part, Thinking))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The closed tool calls, in the order the model made them."""
+        return tuple(part for part in self.content if isinstance(part, ToolCall))
+
+    @property
+    def tool_results(self) -> tuple[ToolResult, ...]:
+        """The tools' answers this message carries."""
+        return tuple(part for part in self.content if isinstance(part, ToolResult))
+
+
+class ToolSpec(Struct, frozen=True):
+    """A tool as the model is told of it; `input_schema` is the JSON schema of its arguments, an object."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+class Context(Struct, frozen=True):
+    """All that a request says: the conversation so far, the instruction over it, and the tools on offer."""
+
+    messages: tuple[Message, ...]
+    system: str | None = None
+    tools: tuple[ToolSpec, ...] = ()
+
+
+class Options(Struct, frozen=True):
+    """How a request is to be answered. `None` leaves a choice to the provider.
+
+    `tool_choice` is `"auto"`, `"none"`, `"required"` or the name of a tool. `max_tokens` bounds the output, in tokens.
+    `extra_headers` and `extra_body` are sent as they are, over what the provider would send itself.
+    """
+
+    model: str
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    tool_choice: str | None = None
+    extra_headers: Mapping[str, str] = {}
+    extra_body: Mapping[str, Any] = {}
