@@ -1,0 +1,142 @@
+"""Every error a session can end in.
+
+    StreamdError                   everything this library raises
+    ├── ConfigError                yours: a bad model, key, tool, message or option; nothing was sent
+    ├── TransportError             the network's, or the peer's below the provider's own words
+    │   ├── ConnectFailed          no connection: name, refusal, TLS, or the connect timer
+    │   ├── ConnectionLost         the connection broke: before, in, or after the response's head
+    │   ├── Stalled                a timer fired; `which` names it
+    │   ├── ProtocolViolation      what came is not HTTP, or breaks its rules or our limits
+    │   ├── RedirectRefused        the server points elsewhere; nothing was sent there
+    │   └── EncodingRefused        the body is compressed although we asked for it plain
+    ├── APIError                   the provider's: it answered, and the answer is an error
+    │   ├── AuthenticationError · BadRequestError · NotFoundError
+    │   └── RateLimitError · QuotaError · OverloadedError · ServerError
+    ├── StreamError                the answer began, but is no good stream
+    │   ├── Truncated              it ended without the provider's terminal evidence
+    │   └── NotAStream · MalformedEvent · EventTooLarge · SequenceGap
+    ├── ToolError                  a tool cannot be declared or offered as it is
+    └── ActorCrashed               a part of the session raised what it never should: a bug, here or in a provider
+
+What a provider's decoder can raise is defined in `streamd.providers.errors`; the rest is here. `trio.Cancelled` and
+the exceptions of your own code are never wrapped.
+"""
+
+from typing import Literal
+
+from streamd.providers.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigError,
+    EventTooLarge,
+    MalformedEvent,
+    NotAStream,
+    NotFoundError,
+    OverloadedError,
+    Phase,
+    QuotaError,
+    RateLimitError,
+    SequenceGap,
+    ServerError,
+    StreamdError,
+    StreamError,
+    Truncated,
+)
+
+__all__ = [
+    "APIError",
+    "ActorCrashed",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigError",
+    "ConnectFailed",
+    "ConnectionLost",
+    "EncodingRefused",
+    "EventTooLarge",
+    "MalformedEvent",
+    "NotAStream",
+    "NotFoundError",
+    "OverloadedError",
+    "Phase",
+    "ProtocolViolation",
+    "QuotaError",
+    "RateLimitError",
+    "RedirectRefused",
+    "SequenceGap",
+    "ServerError",
+    "Stalled",
+    "StreamError",
+    "StreamdError",
+    "Timer",
+    "ToolError",
+    "TransportError",
+    "Truncated",
+]
+
+Timer = Literal["connect", "first_chunk", "idle", "progress", "total"]
+"""The five timers of a session; see `streamd.Timeouts`."""
+
+
+class TransportError(StreamdError):
+    """The request did not get through, or the response did not come back whole."""
+
+    def __init__(self, message: str, *, phase: Phase | None = None) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class ConnectFailed(TransportError):
+    """No connection was made: the name, the refusal, the TLS handshake or the connect timer.
+
+    Nothing was sent, so another attempt is safe; `retryable` is false where it would fail the same way (a
+    certificate that does not verify).
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message, phase="connect")
+        self.retryable = retryable
+
+
+class ConnectionLost(TransportError):
+    """The connection broke after it was made; `phase` tells whether sending, awaiting the head, or in the body."""
+
+    retryable = True
+
+
+class Stalled(TransportError):
+    """A timer fired. `which` names it, `seconds` is its setting."""
+
+    retryable = True
+
+    def __init__(self, which: Timer, seconds: float, *, phase: Phase | None = None) -> None:
+        super().__init__(f"the {which} timer fired after {seconds:g} s", phase=phase)
+        self.which = which
+        self.seconds = seconds
+
+
+class ProtocolViolation(TransportError):
+    """What the server sent is not HTTP/1.1, breaks its rules, or passes our limits."""
+
+    retryable = True
+
+
+class RedirectRefused(TransportError):
+    """The server answered with a redirect. It is never followed, as it would carry the key and the prompt away."""
+
+
+class EncodingRefused(TransportError):
+    """The response is compressed although it was asked for plain."""
+
+
+class ToolError(StreamdError, ValueError):
+    """A tool cannot be declared or offered as it is: no type hints, a name twice, a result no JSON can hold."""
+
+
+class ActorCrashed(StreamdError):
+    """A part of the session raised something it never should: a bug, here or in a provider of your own.
+
+    The exception itself is the `__cause__`.
+    """
