@@ -1,0 +1,98 @@
+# Every target sets up what it needs, once. GNU make 3.81 and a POSIX sh are enough.
+#   PYTHON=python3.13   the interpreter of a new environment (3.11 or newer; found by itself when not given)
+#   UV=                 do without uv although it is on PATH
+#   PROMPT="..."        what `make demo` asks;  QUICK=1  a short `make bench`
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV := $(shell command -v uv 2>/dev/null)
+PROMPT ?= In three sentences: why is the sky blue?
+BIN := .venv/bin
+
+ifeq ($(UV),)
+new-venv = "$(PYTHON)" -m venv $(1) && $(1)/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
+install = $(1)/bin/python -m pip install -qq --disable-pip-version-check
+else
+new-venv = "$(UV)" venv -q --python "$(or $(PYTHON),>=3.11)" $(1)
+install = "$(UV)" pip install -q --python $(1)/bin/python
+endif
+
+.PHONY: help demo test check fmt bench docs dist clean
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@echo 'usage: make TARGET'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ t = $$1; $$1 = ""; printf "  %-8s%s\n", t, $$0 }'
+
+demo: .venv/.run ## a real model answers, token by token (fetches 98 MB the first time)
+	@echo 'demo: streamd chat "$(PROMPT)" --stats'
+	@$(BIN)/streamd chat "$(PROMPT)" --stats
+
+test: .venv/.dev ## all tests, with branch coverage
+	@echo 'test: pytest, branch coverage of the three packages'
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: .venv/.dev ## lint, format, and types in two checkers
+	@echo 'check: ruff'
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo 'check: mypy'
+	@$(BIN)/mypy
+	@echo 'check: pyright'
+	@$(BIN)/pyright
+	@echo 'check: every public name is typed'
+	@report=$$(PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=. pyright --verifytypes streamd --ignoreexternal) \
+		&& echo "$$report" | grep score || { echo "$$report"; exit 1; }
+
+fmt: .venv/.dev ## format the code, and mend what ruff can mend
+	@echo 'fmt: ruff'
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+bench: .venv-bench/.ready ## CPU per chunk beside a bare socket, httpx and the openai SDK (QUICK=1: shorter)
+	@echo 'bench: server on one core, one client at a time on another'
+	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
+
+docs: .venv/.docs ## the documentation, in docs/_build/html
+	@echo 'docs: sphinx, warnings are errors'
+	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
+	@echo 'docs: docs/_build/html/index.html'
+
+dist: .venv/.dev ## wheel and source archive, in dist/
+	@echo 'dist: python -m build'
+	@rm -rf build dist
+	@$(BIN)/python -m build $(if $(UV),--installer uv) >/dev/null
+	@ls dist/*
+
+clean: ## remove everything built; the environments stay
+	@echo 'clean: outputs and caches'
+	@rm -rf build dist docs/_build *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find streamd providers supervisors tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environments. A stamp is touched when its step is done; editing pyproject.toml does the step again.
+
+.venv/.made .venv-bench/.made:
+	@echo 'set-up: a Python environment in $(@D)'
+	@test -n "$(PYTHON)$(UV)" || { echo 'streamd needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@test -n "$(UV)" || "$(PYTHON)" -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("streamd needs Python 3.11 or newer; $(PYTHON) is %d.%d" % v[:2])'
+	@test -x $(@D)/bin/python || { $(call new-venv,$(@D)); } || { rm -rf $(@D); \
+		echo 'The environment could not be made. On Debian: apt install python3-venv' >&2; exit 1; }
+	@touch $@
+
+.venv/.run: .venv/.made pyproject.toml
+	@echo 'set-up: streamd with its command line and local model server'
+	@$(call install,.venv) -e '.[cli,local]'
+	@touch $@
+
+.venv/.dev: .venv/.run
+	@echo 'set-up: development tools'
+	@$(call install,.venv) --group dev
+	@touch $@
+
+.venv/.docs: .venv/.run
+	@echo 'set-up: documentation tools'
+	@$(call install,.venv) --group docs
+	@touch $@
+
+.venv-bench/.ready: .venv-bench/.made pyproject.toml
+	@echo 'set-up: the libraries that are measured beside streamd'
+	@$(call install,.venv-bench) --upgrade -e . --group bench
+	@touch $@
