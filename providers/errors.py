@@ -99,7 +99,7 @@ class APIError(StreamdError):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.status_code = self.default_status if status_code is None else status_code
+        self.status_code: int = self.default_status if status_code is None else status_code
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after

@@ -83,7 +83,7 @@ class TransportError(StreamdError):
 
     def __init__(self, message: str, *, phase: Phase | None = None) -> None:
         super().__init__(message)
-        self.phase = phase
+        self.phase: Phase | None = phase
 
 
 class ConnectFailed(TransportError):
@@ -93,7 +93,7 @@ class ConnectFailed(TransportError):
     certificate that does not verify).
     """
 
-    retryable = True
+    retryable: bool = True
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message, phase="connect")
