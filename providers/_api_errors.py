@@ -1,0 +1,244 @@
+"""Which class an API error has: by the provider's own code first, by the HTTP status after it.
+
+The codes are those of OpenAI (platform.openai.com/docs/guides/error-codes), Anthropic
+(docs.anthropic.com/en/api/errors), OpenRouter (openrouter.ai/docs/api/reference/errors-and-debugging) and Google
+(google.rpc.Code), which the compatible servers repeat.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ._excerpt import excerpt
+from .errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    OverloadedError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+)
+
+__all__ = ["api_error", "error_fields", "parse_error_body"]
+
+_CODES: dict[str, type[APIError]] = {
+    # the key
+    "access_denied": AuthenticationError,
+    "account_deactivated": AuthenticationError,
+    "authentication_error": AuthenticationError,
+    "forbidden": AuthenticationError,
+    "invalid_api_key": AuthenticationError,
+    "invalid_authentication": AuthenticationError,
+    "permission_denied": AuthenticationError,
+    "permission_error": AuthenticationError,
+    "unauthenticated": AuthenticationError,
+    "unauthorized": AuthenticationError,
+    # the request
+    "bad_request": BadRequestError,
+    "content_filter": BadRequestError,
+    "content_policy_violation": BadRequestError,
+    "context_length_exceeded": BadRequestError,
+    "exceed_context_size_error": BadRequestError,
+    "failed_precondition": BadRequestError,
+    "invalid_argument": BadRequestError,
+    "invalid_prompt": BadRequestError,
+    "invalid_request": BadRequestError,
+    "invalid_request_error": BadRequestError,
+    "out_of_range": BadRequestError,
+    "request_too_large": BadRequestError,
+    "string_above_max_length": BadRequestError,
+    "tool_use_failed": BadRequestError,
+    "unprocessable_entity": BadRequestError,
+    "unsupported_parameter": BadRequestError,
+    "unsupported_value": BadRequestError,
+    "validation_error": BadRequestError,
+    # what was asked for is not there
+    "deployment_not_found": NotFoundError,
+    "deploymentnotfound": NotFoundError,
+    "model_not_found": NotFoundError,
+    "not_found": NotFoundError,
+    "not_found_error": NotFoundError,
+    # too fast
+    "rate_limit": RateLimitError,
+    "rate_limit_error": RateLimitError,
+    "rate_limit_exceeded": RateLimitError,
+    "rate_limit_reached": RateLimitError,
+    "rate_limited": RateLimitError,
+    "requests": RateLimitError,
+    "tokens": RateLimitError,
+    "too_many_requests": RateLimitError,
+    # the money
+    "billing_error": QuotaError,
+    "billing_hard_limit_reached": QuotaError,
+    "billing_not_active": QuotaError,
+    "exceeded_current_quota_error": QuotaError,
+    "insufficient_balance": QuotaError,
+    "insufficient_credits": QuotaError,
+    "insufficient_quota": QuotaError,
+    "payment_required": QuotaError,
+    # no room
+    "engine_overloaded": OverloadedError,
+    "engine_overloaded_error": OverloadedError,
+    "model_overloaded": OverloadedError,
+    "overloaded": OverloadedError,
+    "overloaded_error": OverloadedError,
+    "service_unavailable": OverloadedError,
+    "service_unavailable_error": OverloadedError,
+    "slow_down": OverloadedError,
+    "unavailable": OverloadedError,
+    "unavailable_error": OverloadedError,
+    # the provider
+    "api_error": ServerError,
+    "deadline_exceeded": ServerError,
+    "internal": ServerError,
+    "internal_error": ServerError,
+    "internal_server_error": ServerError,
+    "network_error": ServerError,
+    "server_error": ServerError,
+    "timeout": ServerError,
+    "timeout_error": ServerError,
+    "upstream_error": ServerError,
+}
+# Google says `RESOURCE_EXHAUSTED` both for a rate and for a spent quota; its own advice is to wait.
+_CODES["resource_exhausted"] = RateLimitError
+_CODES["resourceexhausted"] = RateLimitError
+
+_STATUSES: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    402: QuotaError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    408: ServerError,
+    409: ServerError,
+    425: ServerError,
+    429: RateLimitError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+_SPECIFIC = (QuotaError, OverloadedError, NotFoundError, AuthenticationError)
+"""Classes a code may give to an answer whose status says something more general."""
+
+
+def api_error(
+    *,
+    status: int | None,
+    code: str | None,
+    message: str,
+    request_id: str | None = None,
+    retry_after: float | None = None,
+    in_stream: bool = False,
+) -> APIError:
+    """The typed error for what a provider said.
+
+    A known `code` decides the class where there is no status, and where it says more than the status does (a 429
+    that is a spent quota, a 500 that is an overload). Otherwise the status decides. An answer of 402 that names a
+    time to wait is a rate limit.
+
+    Args:
+        status: The HTTP status, or the status named inside a 200 stream; None where neither is known.
+        code: The provider's own code or type; numbers are given as text.
+        message: What the provider said.
+        request_id: What the provider's support asks for.
+        retry_after: Seconds the provider asked to wait.
+        in_stream: Whether the error arrived inside a 200 stream.
+    """
+    by_code = _class_of_code(code)
+    by_status = _class_of_status(status) if status is not None else None
+    chosen = by_status or by_code or ServerError
+    if by_status is not None and by_code is not None and issubclass(by_code, _SPECIFIC):
+        chosen = by_code
+    if chosen is QuotaError and status == 402 and retry_after is not None:
+        chosen = RateLimitError
+    return chosen(
+        message or "the provider gave no message",
+        status_code=status,
+        code=code,
+        request_id=request_id,
+        retry_after=retry_after,
+        in_stream=in_stream,
+    )
+
+
+def parse_error_body(body: bytes) -> tuple[str, str | None]:
+    """The message and the code of an error's body, whatever its shape.
+
+    Takes `{"error": {...}}`, `{"error": "..."}`, `{"object": "error", ...}`, `{"type": "error", "error": {...}}`,
+    `{"message": ...}`, `{"detail": ...}` (FastAPI's, list or text) and a list holding one of them (Google's). Of
+    anything else the message is a short sanitised excerpt. Never raises.
+    """
+    try:
+        data = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return excerpt(body), None
+    message, code, _status = error_fields(data)
+    return message or excerpt(body), code
+
+
+def error_fields(data: Any) -> tuple[str | None, str | None, int | None]:
+    """The message, the code and the status of an error object as decoded from JSON; each None where it has none.
+
+    Of several names for the kind of error the one that is in the table of codes is taken, else the first.
+    """
+    if isinstance(data, list) and data:
+        data = data[0]
+    if isinstance(data, str):
+        return excerpt(data.encode("utf-8", "replace")), None, None
+    if not isinstance(data, dict):
+        return None, None, None
+    inner = data.get("error")
+    outer = data
+    if isinstance(inner, dict):
+        data = inner
+    elif isinstance(inner, str) and inner:
+        data = {**data, "message": data.get("message") or inner}
+    message = _message(data) or _message(outer)
+    names = [name for name in (_name(data.get(key)) for key in ("code", "type", "status")) if name is not None]
+    if data is outer and isinstance(inner, str) and inner:
+        names.append(inner)
+    metadata = data.get("metadata")
+    if isinstance(metadata, dict):  # OpenRouter's: https://openrouter.ai/docs/api/reference/errors-and-debugging
+        names += [name for name in (_name(metadata.get("error_type")),) if name is not None]
+    texts = [name for name in names if not name.isdigit() and name != "error"]
+    code = next((name for name in texts if name.lower() in _CODES), texts[0] if texts else None)
+    status = next((int(name) for name in names if name.isdigit() and 400 <= int(name) <= 599), None)
+    if code is None:
+        code = next((name for name in names if name.isdigit()), None)
+    return message, None if code is None else excerpt(code.encode("utf-8", "replace"), 80), status
+
+
+def _message(data: dict[Any, Any]) -> str | None:
+    for key in ("message", "detail", "error_message"):
+        value = data.get(key)
+        if isinstance(value, str) and value:
+            return excerpt(value.encode("utf-8", "replace"), 1000)
+        if isinstance(value, list | dict) and value:
+            return excerpt(msgspec.json.encode(value), 1000)
+    return None
+
+
+def _name(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) or None
+
+
+def _class_of_code(code: str | None) -> type[APIError] | None:
+    if code is None:
+        return None
+    if code.isdigit():
+        return _class_of_status(int(code))
+    return _CODES.get(code.lower())
+
+
+def _class_of_status(status: int) -> type[APIError] | None:
+    known = _STATUSES.get(status)
+    if known is None and 400 <= status <= 499:
+        return BadRequestError
+    if known is None and 500 <= status <= 599:
+        return ServerError
+    return known
