@@ -16,6 +16,7 @@
     │   ├── Truncated              it ended without the provider's terminal evidence
     │   └── NotAStream · MalformedEvent · EventTooLarge · SequenceGap
     ├── ToolError                  a tool cannot be declared or offered as it is
+    ├── ModelUnavailable           the local model could not be fetched, or its server does not run
     └── ActorCrashed               a part of the session raised what it never should: a bug, here or in a provider
 
 What a provider's decoder can raise is defined in `streamd.providers.errors`; the rest is here. `trio.Cancelled` and
@@ -55,6 +56,7 @@ __all__ = [
     "EncodingRefused",
     "EventTooLarge",
     "MalformedEvent",
+    "ModelUnavailable",
     "NotAStream",
     "NotFoundError",
     "OverloadedError",
@@ -133,6 +135,15 @@ class EncodingRefused(TransportError):
 
 class ToolError(StreamdError, ValueError):
     """A tool cannot be declared or offered as it is: no type hints, a name twice, a result no JSON can hold."""
+
+
+class ModelUnavailable(StreamdError):
+    """The local model could not be fetched, or its server did not start or did not stay up.
+
+    The message ends with the last lines that the process concerned wrote: the package installer's, or the server's.
+    """
+
+    phase: Phase | None = "configure"
 
 
 class ActorCrashed(StreamdError):
