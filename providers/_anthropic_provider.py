@@ -1,0 +1,79 @@
+"""Anthropic, and servers compatible with its Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from msgspec import Struct
+
+from ._anthropic_request import anthropic_body
+from ._headers import Header, check_key, merge_headers, secret_headers
+from ._provider import Decoder, HTTPRequest
+from ._response_error import response_error
+from ._secret import Secret
+from ._urls import check_base_url, join_url
+from .errors import APIError
+from .messages import Context, Options
+
+__all__ = ["Anthropic"]
+
+_VERSION = "2023-06-01"  # docs.anthropic.com/en/api/versioning
+
+
+class Anthropic(Struct, frozen=True):
+    """A server of messages.
+
+    Args:
+        name: What it is called in messages, and by `resolve`.
+        base_url: The URL under which its methods are, with or without `/v1`.
+        api_key: The key or token; None where the server asks for none.
+        scheme: Whether the key is sent as `x-api-key`, or as a bearer token as gateways and logins want it.
+        path: A path for a server that has another one, `{model}` in it being the model's name.
+        headers: Further fields to send, with lower-case names; see `secret_headers`.
+
+    Raises:
+        ConfigError: For a base URL or a key that cannot be sent.
+    """
+
+    wire: ClassVar[str] = "anthropic-messages"
+
+    name: str = "anthropic"
+    base_url: str = "https://api.anthropic.com"
+    api_key: Secret | None = None
+    scheme: Literal["x-api-key", "bearer"] = "x-api-key"
+    path: str | None = None
+    headers: tuple[Header, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_base_url(self.base_url)
+        if self.api_key is not None:
+            check_key(self.api_key, "`api_key`")
+
+    def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        """Build the request for one turn. Raises `ConfigError` for anything the provider cannot take."""
+        own: list[Header] = [
+            ("content-type", "application/json"),
+            ("accept", "text/event-stream"),
+            ("accept-encoding", "identity"),
+            ("anthropic-version", _VERSION),
+        ]
+        if self.api_key is not None:
+            bearer = ("authorization", Secret(f"Bearer {self.api_key.reveal()}"))
+            own.append(bearer if self.scheme == "bearer" else ("x-api-key", self.api_key))
+        return HTTPRequest(
+            "POST",
+            join_url(self.base_url, self.path or "/v1/messages", options.model),
+            merge_headers(own, self.headers, secret_headers(options.extra_headers, "extra_headers")),
+            anthropic_body(self.name, context, options),
+        )
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder for the body of one successful response."""
+        from ._wires import WIRES
+
+        return WIRES[self.wire]()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
+        """The typed error for a response whose status is not 200; `headers` has lower-case names."""
+        return response_error(status, headers, body, self.api_key)

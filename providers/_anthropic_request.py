@@ -1,0 +1,126 @@
+"""A conversation as the body of a message: docs.anthropic.com/en/api/messages."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, assert_never
+
+from ._conversation import check_conversation, encode_json, sound_text
+from .chunks import Citation, Media, RedactedThinking, Text, Thinking, ToolCall, ToolResult
+from .errors import ConfigError
+from .messages import Context, Image, Message, Options, Part, ToolSpec
+
+__all__ = ["DEFAULT_MAX_TOKENS", "anthropic_body"]
+
+DEFAULT_MAX_TOKENS = 8192
+"""The bound on the output where the caller names none: the wire requires one, and current models take this one."""
+
+_TOOL_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+
+
+def anthropic_body(provider: str, context: Context, options: Options) -> bytes:
+    """The JSON body that asks for one streamed turn.
+
+    Roles must alternate on this wire, so neighbours of one role become one message; tool results are a user's
+    message. Signed and redacted thinking goes back unchanged and in its place; thinking without a signature (another
+    provider's, or cut off) would be refused and is left out, and so are blank texts, citations and a turn with
+    nothing left. System messages are all moved to the top, behind `context.system`. `max_tokens` is required; where
+    the caller gives none it is `DEFAULT_MAX_TOKENS`. `tool_choice` is sent only beside tools.
+
+    Raises:
+        ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
+    """
+    check_conversation(provider, context, options)
+    body: dict[str, Any] = {
+        "model": options.model,
+        "max_tokens": DEFAULT_MAX_TOKENS if options.max_tokens is None else options.max_tokens,
+        "messages": _turns(provider, context),
+        "stream": True,
+    }
+    spoken = [
+        context.system or "",
+        *(message.text for message in context.messages if message.role == "system"),
+    ]
+    system = "\n\n".join(text for text in spoken if text.strip())
+    if system:
+        body["system"] = system
+    if context.tools:
+        body["tools"] = [_tool(tool) for tool in context.tools]
+        if options.tool_choice is not None:
+            body["tool_choice"] = _tool_choice(options.tool_choice)
+    given = {
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "stop_sequences": list(options.stop) or None,
+    }
+    body.update((name, value) for name, value in given.items() if value is not None)
+    return encode_json(provider, {**body, **options.extra_body})
+
+
+def _turns(provider: str, context: Context) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
+    for message in context.messages:
+        if message.role == "system":
+            continue
+        role = "assistant" if message.role == "assistant" else "user"
+        content = _blocks(provider, message)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += content
+        elif content:
+            turns.append({"role": role, "content": content})
+    return turns
+
+
+def _blocks(provider: str, message: Message) -> list[dict[str, Any]]:
+    return [block for block in (_block(provider, part) for part in message.content) if block is not None]
+
+
+def _block(provider: str, part: Part) -> dict[str, Any] | None:
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text} if text.strip() else None
+        case Thinking(text, signature):
+            return {"type": "thinking", "thinking": text, "signature": signature} if signature else None
+        case RedactedThinking(data):
+            return {"type": "redacted_thinking", "data": data}
+        case ToolCall(_, id_, name, arguments):
+            return {"type": "tool_use", "id": id_, "name": name, "input": arguments}
+        case ToolResult():
+            return _tool_result(part)
+        case Image():
+            return {"type": "image", "source": _image_source(provider, part)}
+        case Citation() | Media():  # a Media was refused by `check_conversation`
+            return None
+        case _:  # pragma: no cover
+            assert_never(part)
+
+
+def _tool_result(result: ToolResult) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": result.id}
+    if result.content:
+        block["content"] = sound_text(result.content)
+    if result.is_error:
+        block["is_error"] = True
+    return block
+
+
+def _image_source(provider: str, image: Image) -> dict[str, Any]:
+    if image.data:
+        data = base64.b64encode(image.data).decode("ascii")
+        return {"type": "base64", "media_type": image.media_type, "data": data}
+    url = image.url or ""
+    if not url.startswith(("https://", "http://")):
+        raise ConfigError(
+            f"{provider}: an image's URL is fetched by the provider, so it is an http one; give `data`"
+        )
+    return {"type": "url", "url": url}
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **described, "input_schema": tool.input_schema}
+
+
+def _tool_choice(choice: str) -> dict[str, Any]:
+    kind = _TOOL_CHOICES.get(choice)
+    return {"type": "tool", "name": choice} if kind is None else {"type": kind}

@@ -1,0 +1,99 @@
+"""What every wire asks of a conversation before it is written down, and the writing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from .chunks import Citation, RedactedThinking, Text, Thinking, ToolCall, ToolResult
+from .errors import ConfigError
+from .messages import Context, Image, Message, Options, Role
+
+__all__ = ["check_conversation", "encode_json", "sound_text"]
+
+_TAKES: dict[Role, tuple[type, ...]] = {
+    "system": (Text,),
+    "user": (Text, Image),
+    # A citation says where a text came from: it is left out of what is sent, and the text stays.
+    "assistant": (Text, Thinking, RedactedThinking, ToolCall, Citation),
+    "tool": (ToolResult,),
+}
+
+
+def check_conversation(provider: str, context: Context, options: Options) -> None:
+    """Raise `ConfigError` for a conversation that cannot be sent; the message names the provider and the place.
+
+    Each role takes its own kinds of part: texts in a system message; texts and images in a user's; texts, thinking,
+    tool calls and citations in an assistant's; tool results in a tool's. A user's message says something. An image is
+    given as data or as a URL. A named tool choice is one of the tools.
+    """
+    if not options.model:
+        raise ConfigError(f"{provider}: the model has no name")
+    if not any(message.role != "system" for message in context.messages):
+        raise ConfigError(f"{provider}: the prompt is empty: there is no message to answer")
+    for number, message in enumerate(context.messages):
+        _check_message(provider, number, message)
+    _check_tool_choice(provider, context, options)
+
+
+def encode_json(provider: str, value: Mapping[str, Any]) -> bytes:
+    """The JSON of a request's body, or of a part of it. Raises `ConfigError` if something in it has none."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        # The exception holds the whole text, which may be anything: it is not kept as a cause.
+        reason = f"a text has a lone surrogate at position {error.start}"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{provider}: the request cannot be written as JSON: {error}") from error
+    raise ConfigError(f"{provider}: the request cannot be written as JSON: {reason}")
+
+
+def sound_text(text: str) -> str:
+    """`text` as UTF-8 can hold it: a tool may answer with half a surrogate pair, which becomes a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _check_message(provider: str, number: int, message: Message) -> None:
+    where = f"{provider}: message {number} ({message.role})"
+    takes = _TAKES.get(message.role)
+    if takes is None:
+        raise ConfigError(f"{where}: no such role; the roles are {', '.join(_TAKES)}")
+    for part in message.content:
+        if not isinstance(part, takes):
+            raise ConfigError(f"{where} cannot hold a part of kind {_kind(part)!r}")
+        if isinstance(part, Image):
+            _check_image(where, part)
+    if (
+        message.role == "user"
+        and not any(isinstance(p, Image) for p in message.content)
+        and not message.text.strip()
+    ):
+        raise ConfigError(f"{where} is empty")
+
+
+def _check_image(where: str, image: Image) -> None:
+    if bool(image.data) == bool(image.url):
+        raise ConfigError(f"{where}: an image is given as `data` or as a `url`, and one of the two")
+    if image.data and not image.media_type.startswith("image/"):
+        raise ConfigError(f"{where}: {image.media_type!r} is no media type of an image")
+
+
+def _check_tool_choice(provider: str, context: Context, options: Options) -> None:
+    choice = options.tool_choice
+    names = [tool.name for tool in context.tools]
+    if choice in {None, "auto", "none"} or (names and choice == "required") or choice in names:
+        return
+    near = get_close_matches(str(choice), ["auto", "none", "required", *names], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near and names else ""
+    offered = ", ".join(names) or "there are none"
+    raise ConfigError(f"{provider}: the tool choice {choice!r} needs a tool (offered: {offered}){hint}")
+
+
+def _kind(part: object) -> str:
+    tag = part.__struct_config__.tag if isinstance(part, msgspec.Struct) else None
+    return str(tag or type(part).__name__)

@@ -1,0 +1,78 @@
+"""Providers that speak chat completions: OpenAI, and the many servers compatible with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from msgspec import Struct
+
+from ._headers import Header, check_key, merge_headers, secret_headers
+from ._openai_chat_request import ChatQuirks, openai_chat_body
+from ._provider import Decoder, HTTPRequest
+from ._response_error import response_error
+from ._secret import Secret
+from ._urls import check_base_url, has_path, join_url
+from .errors import APIError
+from .messages import Context, Options
+
+__all__ = ["OpenAIChat"]
+
+
+class OpenAIChat(Struct, frozen=True):
+    """A server of chat completions.
+
+    Args:
+        name: What it is called in messages, and by `resolve`.
+        base_url: The URL under which its methods are. One with a path, `https://example.com/v1`, is taken as
+            complete, as OpenAI's own library takes it, and `/chat/completions` goes below it; below a bare
+            `https://example.com` goes `/v1/chat/completions`.
+        api_key: Sent as a bearer token; None where the server asks for no key.
+        path: A path for a server that has another one, `{model}` in it being the model's name.
+        headers: Further fields to send, with lower-case names; see `secret_headers`.
+        quirks: Where the server differs from the others.
+
+    Raises:
+        ConfigError: For a base URL or a key that cannot be sent.
+    """
+
+    wire: ClassVar[str] = "openai-chat"
+
+    name: str
+    base_url: str
+    api_key: Secret | None = None
+    path: str | None = None
+    headers: tuple[Header, ...] = ()
+    quirks: ChatQuirks = ChatQuirks()
+
+    def __post_init__(self) -> None:
+        check_base_url(self.base_url)
+        if self.api_key is not None:
+            check_key(self.api_key, "`api_key`")
+
+    def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        """Build the request for one turn. Raises `ConfigError` for anything the provider cannot take."""
+        path = self.path or ("/chat/completions" if has_path(self.base_url) else "/v1/chat/completions")
+        own: list[Header] = [
+            ("content-type", "application/json"),
+            ("accept", "text/event-stream"),
+            ("accept-encoding", "identity"),
+        ]
+        if self.api_key is not None:
+            own.append(("authorization", Secret(f"Bearer {self.api_key.reveal()}")))
+        return HTTPRequest(
+            "POST",
+            join_url(self.base_url, path, options.model),
+            merge_headers(own, self.headers, secret_headers(options.extra_headers, "extra_headers")),
+            openai_chat_body(self.name, context, options, self.quirks),
+        )
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder for the body of one successful response."""
+        from ._wires import WIRES
+
+        return WIRES[self.wire]()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
+        """The typed error for a response whose status is not 200; `headers` has lower-case names."""
+        return response_error(status, headers, body, self.api_key)

@@ -1,0 +1,122 @@
+"""A conversation as the body of a chat completion: platform.openai.com/docs/api-reference/chat/create."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from ._conversation import check_conversation, encode_json, sound_text
+from .chunks import Text, Thinking, ToolCall, ToolResult
+from .messages import Context, Image, Message, Options, ToolSpec
+
+__all__ = ["ChatQuirks", "openai_chat_body"]
+
+
+class ChatQuirks(Struct, frozen=True):
+    """Where a server differs from the others that speak this wire.
+
+    Args:
+        max_tokens: The name of the field that bounds the output. OpenAI itself takes `max_completion_tokens`, and
+            refuses the older name for its reasoning models; most compatible servers know only the older one.
+        stream_options: Whether the server takes `stream_options`, which asks for the usage at the end of the stream.
+        thinking: The field of an assistant's message in which the server wants its own reasoning back; None where
+            reasoning is not sent back.
+    """
+
+    max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    stream_options: bool = True
+    thinking: str | None = None
+
+
+def openai_chat_body(provider: str, context: Context, options: Options, quirks: ChatQuirks) -> bytes:
+    """The JSON body that asks for one streamed turn.
+
+    Reasoning is left out of earlier turns, except where `quirks.thinking` names a field for it, and so are citations.
+    An assistant's turn that holds nothing else is left out whole. `tool_choice` is sent only beside tools. A tool's
+    error is sent as its text: the wire has no flag for it.
+
+    Raises:
+        ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
+    """
+    check_conversation(provider, context, options)
+    messages: list[dict[str, Any]] = []
+    if context.system:
+        messages.append({"role": "system", "content": context.system})
+    for message in context.messages:
+        messages += _messages(provider, message, quirks)
+    body: dict[str, Any] = {"model": options.model, "messages": messages, "stream": True}
+    if quirks.stream_options:
+        body["stream_options"] = {"include_usage": True}
+    if context.tools:
+        body["tools"] = [_tool(tool) for tool in context.tools]
+        if options.tool_choice is not None:
+            body["tool_choice"] = _tool_choice(options.tool_choice)
+    given = {
+        quirks.max_tokens: options.max_tokens,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "stop": list(options.stop) or None,
+    }
+    body.update((name, value) for name, value in given.items() if value is not None)
+    return encode_json(provider, {**body, **options.extra_body})
+
+
+def _messages(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[str, Any]]:
+    match message.role:
+        case "system":
+            return [{"role": "system", "content": message.text}]
+        case "user":
+            return [{"role": "user", "content": _user_content(message)}]
+        case "assistant":
+            return _assistant(provider, message, quirks)
+        case "tool":
+            return [_tool_result(result) for result in message.tool_results]
+
+
+def _user_content(message: Message) -> str | list[dict[str, Any]]:
+    if len(message.content) == 1 and isinstance(message.content[0], Text):
+        return message.text  # every compatible server takes a plain text; not all take a list
+    blocks: list[dict[str, Any]] = []
+    for part in message.content:
+        if isinstance(part, Image):
+            blocks.append({"type": "image_url", "image_url": {"url": _image_url(part)}})
+        elif isinstance(part, Text) and part.text.strip():
+            blocks.append({"type": "text", "text": part.text})
+    return blocks
+
+
+def _image_url(image: Image) -> str:
+    if image.url:
+        return image.url
+    return f"data:{image.media_type};base64,{base64.b64encode(image.data or b'').decode('ascii')}"
+
+
+def _assistant(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[str, Any]]:
+    turn: dict[str, Any] = {"role": "assistant", "content": message.text or None}
+    if quirks.thinking and any(isinstance(part, Thinking) for part in message.content):
+        turn[quirks.thinking] = message.thinking
+    if message.tool_calls:
+        turn["tool_calls"] = [_tool_call(provider, call) for call in message.tool_calls]
+    return [turn] if message.text or message.tool_calls else []
+
+
+def _tool_call(provider: str, call: ToolCall) -> dict[str, Any]:
+    arguments = encode_json(provider, call.arguments).decode()
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _tool_result(result: ToolResult) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": result.id, "content": sound_text(result.content)}
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.input_schema}}
+
+
+def _tool_choice(choice: str) -> str | dict[str, Any]:
+    if choice in {"auto", "none", "required"}:
+        return choice
+    return {"type": "function", "function": {"name": choice}}
