@@ -1,1 +1,113 @@
 """Wire formats of model APIs, without any I/O: requests are built and bytes decoded, nothing is sent."""
+
+from ._anthropic_provider import Anthropic as Anthropic
+from ._catalog import PROVIDERS as PROVIDERS
+from ._catalog import ProviderInfo as ProviderInfo
+from ._catalog import ProviderRow as ProviderRow
+from ._catalog import known_providers as known_providers
+from ._openai_chat_provider import OpenAIChat as OpenAIChat
+from ._openai_chat_request import ChatQuirks as ChatQuirks
+from ._provider import Decoder as Decoder
+from ._provider import HTTPRequest as HTTPRequest
+from ._provider import Provider as Provider
+from ._resolve import ModelSpec as ModelSpec
+from ._resolve import ProviderSpec as ProviderSpec
+from ._resolve import resolve as resolve
+from ._resolve import resolve_model as resolve_model
+from ._secret import Secret as Secret
+from ._urls import join_url as join_url
+from .chunks import Chunk as Chunk
+from .chunks import Citation as Citation
+from .chunks import Media as Media
+from .chunks import Metadata as Metadata
+from .chunks import RedactedThinking as RedactedThinking
+from .chunks import Reset as Reset
+from .chunks import Stop as Stop
+from .chunks import StopReason as StopReason
+from .chunks import Text as Text
+from .chunks import Thinking as Thinking
+from .chunks import ToolCall as ToolCall
+from .chunks import ToolCallDelta as ToolCallDelta
+from .chunks import ToolResult as ToolResult
+from .chunks import Usage as Usage
+from .errors import APIError as APIError
+from .errors import AuthenticationError as AuthenticationError
+from .errors import BadRequestError as BadRequestError
+from .errors import ConfigError as ConfigError
+from .errors import EventTooLarge as EventTooLarge
+from .errors import MalformedEvent as MalformedEvent
+from .errors import NotAStream as NotAStream
+from .errors import NotFoundError as NotFoundError
+from .errors import OverloadedError as OverloadedError
+from .errors import Phase as Phase
+from .errors import QuotaError as QuotaError
+from .errors import RateLimitError as RateLimitError
+from .errors import SequenceGap as SequenceGap
+from .errors import ServerError as ServerError
+from .errors import StreamdError as StreamdError
+from .errors import StreamError as StreamError
+from .errors import Truncated as Truncated
+from .messages import Context as Context
+from .messages import Image as Image
+from .messages import Message as Message
+from .messages import Options as Options
+from .messages import Part as Part
+from .messages import Role as Role
+from .messages import ToolSpec as ToolSpec
+
+__all__ = [
+    "PROVIDERS",
+    "APIError",
+    "Anthropic",
+    "AuthenticationError",
+    "BadRequestError",
+    "ChatQuirks",
+    "Chunk",
+    "Citation",
+    "ConfigError",
+    "Context",
+    "Decoder",
+    "EventTooLarge",
+    "HTTPRequest",
+    "Image",
+    "MalformedEvent",
+    "Media",
+    "Message",
+    "Metadata",
+    "ModelSpec",
+    "NotAStream",
+    "NotFoundError",
+    "OpenAIChat",
+    "Options",
+    "OverloadedError",
+    "Part",
+    "Phase",
+    "Provider",
+    "ProviderInfo",
+    "ProviderRow",
+    "ProviderSpec",
+    "QuotaError",
+    "RateLimitError",
+    "RedactedThinking",
+    "Reset",
+    "Role",
+    "Secret",
+    "SequenceGap",
+    "ServerError",
+    "Stop",
+    "StopReason",
+    "StreamError",
+    "StreamdError",
+    "Text",
+    "Thinking",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolResult",
+    "ToolSpec",
+    "Truncated",
+    "Usage",
+    "join_url",
+    "known_providers",
+    "resolve",
+    "resolve_model",
+]

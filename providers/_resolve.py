@@ -1,0 +1,211 @@
+"""From what a caller writes to a provider, and to the name of a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, cast
+
+from msgspec import Struct
+
+from ._anthropic_provider import Anthropic
+from ._catalog import PROVIDERS, ProviderRow, base_url_from
+from ._headers import Header, check_key, secret_headers
+from ._openai_chat_provider import OpenAIChat
+from ._plugins import load_provider, registered
+from ._provider import Provider
+from ._secret import Secret
+from ._urls import check_base_url
+from .errors import ConfigError
+
+__all__ = ["ModelSpec", "ProviderSpec", "resolve", "resolve_model"]
+
+ProviderSpec = str | Provider | tuple[str, Mapping[str, Any]] | Mapping[str, Any]
+"""A name, an instance, `(name, options)`, or a mapping whose `provider` is the name and whose rest is the options."""
+
+ModelSpec = str | tuple[ProviderSpec, str]
+"""`"provider:name"`, `"provider/name"`, or `(provider, "name")`."""
+
+_OPTIONS = ("base_url", "api_key", "path", "headers")
+
+
+def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None) -> Provider:
+    """The provider that is meant.
+
+    The options of a provider known by name are `base_url`, `api_key` (a `str` or a `Secret`), `path` (what goes below
+    the base URL, `{model}` in it being the model's name) and `headers` (a mapping). Each wins over the environment,
+    and the environment over the table. Other providers take the options they document; an `api_key` given as text
+    reaches them as a `Secret`.
+
+    Args:
+        provider: A name such as `"anthropic"`, a `Provider`, `("openai", {"base_url": "https://..."})`, or
+            `{"provider": "openai", "base_url": "https://..."}`.
+        environ: The environment that keys and base URLs are read from; the process's own where None.
+
+    Raises:
+        ConfigError: For a name nobody registered (the message names the known ones and the closest), an unknown
+            option, a missing key (the message names where it can be given), or a key, base URL or header that cannot
+            be sent. No message shows a key.
+    """
+    name, options = _name_and_options(provider)
+    if not isinstance(name, str):
+        return name
+    row = PROVIDERS.get(name)
+    if row is not None:
+        return _build(name, row, options, os.environ if environ is None else environ)
+    entry = registered().get(name)
+    if entry is None:
+        raise ConfigError(_unknown(name))
+    key = options.get("api_key")
+    return load_provider(entry, {**options, "api_key": Secret(key)} if isinstance(key, str) else options)
+
+
+def resolve_model(model: ModelSpec, *, environ: Mapping[str, str] | None = None) -> tuple[Provider, str]:
+    """The provider and the model's name that are meant.
+
+    Args:
+        model: `"provider:name"`, or `"provider/name"` where the provider is a known one, or `(provider, "name")` with
+            a provider as `resolve` takes it. The name may hold further colons and slashes.
+        environ: As for `resolve`.
+
+    Raises:
+        ConfigError: For a model without a provider or a name, and as `resolve` does.
+    """
+    provider, name = _split(model) if isinstance(model, str) else _provider_and_name(model)
+    if not name.strip():
+        raise ConfigError(
+            "the model has no name: give 'provider:name', such as 'anthropic:claude-sonnet-4-5'"
+        )
+    return resolve(provider, environ=environ), name
+
+
+class _Key(Struct, frozen=True):
+    secret: Secret
+    bearer: bool
+
+
+def _build(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> Provider:
+    unknown = [option for option in options if option not in _OPTIONS]
+    if unknown:
+        raise ConfigError(f"{name}: no option {unknown[0]!r}; the options are {', '.join(_OPTIONS)}")
+    base_url = _base_url(name, row, options, environ)
+    path = options.get("path")
+    if path is not None and not isinstance(path, str):
+        raise ConfigError(f"{name}: the option `path` is text, not a {_kind(path)}")
+    headers = _headers(name, row, options, environ)
+    key = _key(name, row, options, environ)
+    secret = None if key is None else key.secret
+    match row.wire:
+        case "openai-chat":
+            return OpenAIChat(name, base_url, secret, path, headers, row.quirks)
+        case "anthropic-messages":
+            bearer = key is not None and key.bearer
+            return Anthropic(name, base_url, secret, "bearer" if bearer else "x-api-key", path, headers)
+
+
+def _base_url(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    url, source = options.get("base_url"), "the option `base_url`"
+    if url is None:
+        url, source = base_url_from(row, environ)
+    if url is None:
+        variables = " or ".join(row.base_url_env)
+        raise ConfigError(f"{name}: no base URL: give the option `base_url` or set {variables}")
+    if not isinstance(url, str):
+        raise ConfigError(f"{name}: the option `base_url` is text, not a {_kind(url)}")
+    try:
+        check_base_url(url)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error} (from {source})") from None
+    return url
+
+
+def _headers(
+    name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[Header, ...]:
+    fields = {header: environ[variable] for variable, header in row.header_env if environ.get(variable)}
+    given: object = options.get("headers", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{name}: the option `headers` is a mapping, not a {_kind(given)}")
+    return secret_headers({**fields, **cast("Mapping[str, str]", given)}, f"{name}: headers")
+
+
+def _key(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> _Key | None:
+    given = options.get("api_key")
+    if given is not None:
+        if not isinstance(given, str | Secret):
+            raise ConfigError(f"{name}: the option `api_key` is text or a Secret, not a {_kind(given)}")
+        secret = given if isinstance(given, Secret) else Secret(given)
+        return _Key(check_key(secret, "the option `api_key`"), bearer=False)
+    for variable in row.key_env + row.token_env:
+        if environ.get(variable):
+            return _Key(check_key(Secret(environ[variable]), variable), bearer=variable in row.token_env)
+    if row.key_required:
+        variables = " or ".join(row.key_env + row.token_env)
+        raise ConfigError(f"{name}: no key: set {variables}, or give the option `api_key`")
+    return None
+
+
+def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, Any]]:
+    if isinstance(provider, str | Provider):
+        return provider, {}
+    name, options = _pair(_unmapped(provider))
+    if isinstance(name, str) and isinstance(options, Mapping):
+        return name, cast("Mapping[str, Any]", options)
+    raise ConfigError(
+        "a provider is given as a name, an instance, (name, options) or a mapping with its name under 'provider'"
+    )
+
+
+def _unmapped(provider: object) -> object:
+    if not isinstance(provider, Mapping):
+        return provider
+    options = dict(cast("Mapping[str, Any]", provider))
+    return options.pop("provider", None), options
+
+
+def _provider_and_name(model: object) -> tuple[ProviderSpec, str]:
+    provider, name = _pair(model)
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"a model is given as 'provider:name' or (provider, 'name'), not as a {_kind(model)}"
+        )
+    return cast("ProviderSpec", provider), name
+
+
+def _pair(value: object) -> tuple[object, object]:
+    items = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
+    return (items[0], items[1]) if len(items) == 2 else (None, None)
+
+
+def _split(model: str) -> tuple[str, str]:
+    """The provider's name and the model's, at the first colon, or at the first slash after a known provider."""
+    head, colon, name = model.partition(":")
+    if colon and _is_known(head):
+        return head, name
+    prefix, slash, rest = model.partition("/")
+    if slash and _is_known(prefix):
+        return prefix, rest
+    if colon or _is_known(model):
+        return head, name
+    raise ConfigError(
+        f"the model {model!r} names no provider: give 'provider:name'; the known providers are {_known_names()}"
+    )
+
+
+def _is_known(name: str) -> bool:
+    return name in PROVIDERS or name in registered()
+
+
+def _known_names() -> str:
+    return ", ".join(sorted(PROVIDERS.keys() | registered().keys()))
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name.lower(), PROVIDERS.keys() | registered().keys(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there is no provider {name!r}: {hint}The known providers are {_known_names()}"
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
