@@ -5,6 +5,8 @@ from ._catalog import PROVIDERS as PROVIDERS
 from ._catalog import ProviderInfo as ProviderInfo
 from ._catalog import ProviderRow as ProviderRow
 from ._catalog import known_providers as known_providers
+from ._fold import Folding as Folding
+from ._fold import fold as fold
 from ._openai_chat_provider import OpenAIChat as OpenAIChat
 from ._openai_chat_request import ChatQuirks as ChatQuirks
 from ._provider import Decoder as Decoder
@@ -15,7 +17,10 @@ from ._resolve import ProviderSpec as ProviderSpec
 from ._resolve import resolve as resolve
 from ._resolve import resolve_model as resolve_model
 from ._secret import Secret as Secret
+from ._sse import ServerSentEvent as ServerSentEvent
+from ._sse import SSEDecoder as SSEDecoder
 from ._urls import join_url as join_url
+from ._wires import WIRES as WIRES
 from .chunks import Chunk as Chunk
 from .chunks import Citation as Citation
 from .chunks import Media as Media
@@ -57,6 +62,7 @@ from .messages import ToolSpec as ToolSpec
 
 __all__ = [
     "PROVIDERS",
+    "WIRES",
     "APIError",
     "Anthropic",
     "AuthenticationError",
@@ -68,6 +74,7 @@ __all__ = [
     "Context",
     "Decoder",
     "EventTooLarge",
+    "Folding",
     "HTTPRequest",
     "Image",
     "MalformedEvent",
@@ -91,9 +98,11 @@ __all__ = [
     "RedactedThinking",
     "Reset",
     "Role",
+    "SSEDecoder",
     "Secret",
     "SequenceGap",
     "ServerError",
+    "ServerSentEvent",
     "Stop",
     "StopReason",
     "StreamError",
@@ -106,6 +115,7 @@ __all__ = [
     "ToolSpec",
     "Truncated",
     "Usage",
+    "fold",
     "join_url",
     "known_providers",
     "resolve",

@@ -83,6 +83,7 @@ _CODES: dict[str, type[APIError]] = {
     # no room
     "engine_overloaded": OverloadedError,
     "engine_overloaded_error": OverloadedError,
+    "insufficient_system_resource": OverloadedError,
     "model_overloaded": OverloadedError,
     "overloaded": OverloadedError,
     "overloaded_error": OverloadedError,
@@ -197,11 +198,15 @@ def error_fields(data: Any) -> tuple[str | None, str | None, int | None]:
     elif isinstance(inner, str) and inner:
         data = {**data, "message": data.get("message") or inner}
     message = _message(data) or _message(outer)
-    names = [name for name in (_name(data.get(key)) for key in ("code", "type", "status")) if name is not None]
+    names = [
+        name for name in (_name(data.get(key)) for key in ("code", "type", "status")) if name is not None
+    ]
     if data is outer and isinstance(inner, str) and inner:
         names.append(inner)
     metadata = data.get("metadata")
-    if isinstance(metadata, dict):  # OpenRouter's: https://openrouter.ai/docs/api/reference/errors-and-debugging
+    if isinstance(
+        metadata, dict
+    ):  # OpenRouter's: https://openrouter.ai/docs/api/reference/errors-and-debugging
         names += [name for name in (_name(metadata.get("error_type")),) if name is not None]
     texts = [name for name in names if not name.isdigit() and name != "error"]
     code = next((name for name in texts if name.lower() in _CODES), texts[0] if texts else None)

@@ -1,0 +1,210 @@
+"""The shell around a wire's event machine: framing, what is no stream at all, and every failure as a typed error."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from ._api_errors import api_error, error_fields
+from ._excerpt import excerpt
+from ._json import UNREADABLE, load
+from ._sse import ServerSentEvent, SSEDecoder
+from .chunks import Chunk
+from .errors import EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
+
+__all__ = ["EventMachine", "SSEChunkDecoder"]
+
+_MAX_BYTES = 8 * 1024 * 1024
+_QUOTED = 400
+_FIELD = re.compile(rb"(?:^|[\r\n])(?:data|event|id|retry|error)?(?::|$)")
+
+
+class EventMachine(Protocol):
+    """What one wire makes of its events; the shell does the rest.
+
+    `event` and `document` append the chunks to `out` as they go, so that what came before a failure is kept. They may
+    raise an `APIError`, and whatever reading JSON raises.
+    """
+
+    done: bool
+    """Nothing that follows can change the turn."""
+
+    def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
+        """One event of the stream."""
+        ...
+
+    def document(self, data: bytes, out: list[Chunk]) -> None:
+        """The whole body, where the server answered with one JSON document and not a stream.
+
+        Raises:
+            NotAStream: It is no answer of this API.
+        """
+        ...
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the provider has given its evidence that the turn is complete, so that the body may end here."""
+        ...
+
+    def finish(self, out: list[Chunk]) -> None:
+        """The body has ended after terminal evidence: give what was held back, and `Stop`."""
+        ...
+
+
+class SSEChunkDecoder:
+    """A `Decoder` for wires that are server-sent events.
+
+    The first byte that is no white space decides what the body is: `<` is a web page, `{` or `[` one JSON document,
+    anything else an event stream. The last event is taken without its blank line only where it completes the turn.
+
+    Args:
+        machine: The wire's own part.
+    """
+
+    def __init__(self, machine: EventMachine) -> None:
+        self._machine = machine
+        self._sse = SSEDecoder(max_event_bytes=_MAX_BYTES, error_field=True)
+        self._head = b""  # the body's beginning, to decide by and to quote
+        self._body: bytearray | None = None  # collects a body that is no event stream
+        self._streaming = False
+        self._events = 0
+        self._spent = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
+        return self._machine.done
+
+    def feed(self, data: bytes, /) -> list[Chunk]:
+        """Decode the next bytes of the body.
+
+        Raises:
+            APIError: The provider reports a failure inside the stream.
+            MalformedEvent: An event cannot be read.
+            EventTooLarge: An event, a tool call's arguments or a document passed its limit.
+            NotAStream: The body is a web page.
+        """
+        out: list[Chunk] = []
+        if self._spent or self._machine.done:
+            return out
+        try:
+            if self._streaming:
+                self._stream(data, out)
+            else:
+                self._begin(data, out)
+        except StreamdError as error:
+            self._spent = True
+            error.chunks = out
+            raise
+        return out
+
+    def close(self) -> list[Chunk]:
+        """Say that the body has ended.
+
+        Raises:
+            Truncated: The terminal evidence never came.
+            NotAStream: The body was something else than a stream of this API.
+            APIError: The body was an error object.
+        """
+        out: list[Chunk] = []
+        if self._spent or self._machine.done:
+            return out
+        self._spent = True
+        try:
+            self._end(out)
+        except StreamdError as error:
+            error.chunks = out
+            raise
+        return out
+
+    def _begin(self, data: bytes, out: list[Chunk]) -> None:
+        if self._body is not None:
+            self._collect(data)
+            return
+        self._head += data
+        start = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if (not start and len(self._head) < _QUOTED) or b"\xef\xbb\xbf".startswith(self._head):
+            return
+        if start[:1] in (b"<", b"{", b"["):
+            self._body = bytearray()
+            self._collect(self._head)
+            return
+        self._streaming = True
+        data, self._head = self._head, self._head[:_QUOTED]
+        self._stream(data, out)
+
+    def _collect(self, data: bytes) -> None:
+        body = self._body
+        assert body is not None
+        body += data
+        if len(body) > _MAX_BYTES:
+            raise EventTooLarge(f"the body is one JSON document larger than {_MAX_BYTES} bytes")
+        if len(body) > _QUOTED and body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+            raise NotAStream(
+                f"the body is a web page, not an event stream: {excerpt(bytes(body[: 4 * _QUOTED]))}"
+            )
+
+    def _stream(self, data: bytes, out: list[Chunk]) -> None:
+        sse = self._sse
+        machine = self._machine
+        for event in sse.feed(data):
+            try:
+                machine.event(event.event, event.data, out)
+            except UNREADABLE as error:
+                raise _malformed(event, error) from error
+            if machine.done:
+                return
+            self._events += 1
+        if sse.failure is not None:
+            raise sse.failure
+
+    def _end(self, out: list[Chunk]) -> None:
+        machine = self._machine
+        if self._body is not None:
+            self._read_document(bytes(self._body), out)
+            return
+        if not self._streaming and self._head:
+            self._sse.feed(self._head)
+        last = self._sse.pending()
+        if last is not None and not machine.done:
+            extra: list[Chunk] = []
+            try:
+                machine.event(last.event, last.data, extra)
+            except StreamdError as error:
+                if not isinstance(error, Truncated):
+                    raise
+            except UNREADABLE:
+                extra.clear()
+            if machine.terminal:
+                out += extra
+        if machine.done:
+            return
+        if machine.terminal:
+            machine.finish(out)
+        elif not self._events and self._head and not _FIELD.search(self._head) and last is None:
+            raise NotAStream(f"the body is not an event stream: {excerpt(self._head)}")
+        elif not self._events:
+            raise Truncated("the stream ended before its first whole event")
+        else:
+            raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
+
+    def _read_document(self, body: bytes, out: list[Chunk]) -> None:
+        text = body.removeprefix(b"\xef\xbb\xbf")
+        if text.lstrip()[:1] == b"<":
+            raise NotAStream(f"the body is a web page, not an event stream: {excerpt(text)}")
+        try:
+            document = load(text)
+            message, code, status = error_fields(document)
+            holds_error = (
+                isinstance(document, list) or bool(document.get("error")) or document.get("object") == "error"
+            )
+            if holds_error and (message or code):
+                raise api_error(status=status, code=code, message=message or excerpt(text), in_stream=True)
+            self._machine.document(text, out)
+        except UNREADABLE as error:
+            raise NotAStream(f"the body is not an event stream: {excerpt(text)}") from error
+
+
+def _malformed(event: ServerSentEvent, error: BaseException) -> MalformedEvent:
+    why = "it is nested too deep" if isinstance(error, RecursionError) else excerpt(str(error).encode(), 100)
+    return MalformedEvent(f"an event cannot be read: {why}: {excerpt(event.data)}", offset=event.end)

@@ -1,0 +1,95 @@
+"""Reading JSON that other people's servers wrote: typed and fast, and forgiving where the typed way refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+__all__ = ["UNREADABLE", "load", "read"]
+
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What reading JSON can raise; `UnicodeDecodeError` and `json.JSONDecodeError` are `ValueError`s."""
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+_UNFIT = object()
+
+
+def read(decoder: msgspec.json.Decoder[_S], data: bytes) -> _S:
+    """The struct that `data` holds.
+
+    What msgspec refuses is read again with leave: a field of a wrong type is as if it were not there, a number may
+    come as text and text with lone surrogates is repaired to U+FFFD, NaN and Infinity may stand where they are not
+    read. So one odd field does not cost the answer.
+
+    Raises:
+        ValueError: It is no JSON object (or one of `UNREADABLE`, for what nothing can read).
+    """
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = load(data)
+        if not isinstance(value, dict):
+            raise ValueError("a JSON object was expected") from None
+        return _struct(decoder.type, value)
+
+
+def load(data: bytes) -> Any:
+    """Any JSON value, with NaN and Infinity let through and lone surrogates made U+FFFD.
+
+    Raises:
+        ValueError: It is no JSON, or no UTF-8.
+        RecursionError: It is nested too deep.
+    """
+    value = json.loads(data.decode("utf-8", "surrogatepass"))
+    return _repaired(value) if b"\\u" in data or b"\xed" in data else value
+
+
+def _repaired(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_repaired(item) for item in value]
+    if isinstance(value, dict):
+        return {_repaired(key): _repaired(item) for key, item in value.items()}
+    return value
+
+
+def _struct(kind: type[_S], value: dict[str, Any]) -> _S:
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name in value:
+            fit = _fit(field.type, value[field.encode_name])
+            if fit is not _UNFIT:
+                fields[field.name] = fit
+    return kind(**fields)
+
+
+def _fit(kind: Any, value: Any) -> Any:
+    if kind is Any:
+        return value
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _struct(kind, value) if isinstance(value, dict) else _UNFIT
+    if kind is int:
+        return _whole(value)
+    origin, arms = get_origin(kind), get_args(kind)
+    if origin is list:
+        if not isinstance(value, list):
+            return _UNFIT
+        return [fit for fit in (_fit(arms[0], item) for item in value) if fit is not _UNFIT]
+    if origin is dict:
+        return value if isinstance(value, dict) else _UNFIT
+    if arms:  # a union
+        return next((fit for arm in arms if (fit := _fit(arm, value)) is not _UNFIT), _UNFIT)
+    return value if isinstance(value, kind) else _UNFIT
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool):
+        return _UNFIT
+    if isinstance(value, str) and value.isdecimal() and len(value) < 19:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) else _UNFIT

@@ -1,0 +1,242 @@
+"""OpenAI's chat completions, from events to chunks, with what the servers that copy it do differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._api_errors import api_error, error_fields
+from ._excerpt import excerpt
+from ._json import UNREADABLE, load, read
+from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
+from ._tool_calls import ToolCallAssembly
+from ._usage import openai_usage
+from .chunks import Chunk, Citation, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
+from .errors import APIError, NotAStream, Truncated
+
+__all__ = ["OpenAIChatMachine"]
+
+_REASONS: dict[str, StopReason] = {
+    "stop": "stop",
+    "complete": "stop",
+    "completed": "stop",
+    "end_turn": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_output_tokens": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
+    "refusal": "refusal",
+    "pause_turn": "pause",
+}
+
+_FAILURES = frozenset(
+    (
+        "abort",
+        "error",
+        "insufficient_system_resource",
+        "internal_error",
+        "network_error",
+        "server_error",
+        "upstream_error",
+    )
+)
+"""Finish reasons that are failures: of vLLM and SGLang, OpenRouter, Z.ai, and DeepSeek
+(https://api-docs.deepseek.com/api/create-chat-completion)."""
+
+
+class OpenAIChatMachine:
+    """The event machine of `openai-chat`.
+
+    A turn is complete at `[DONE]`, or where the body ends after a finish reason. Until then everything counts: text
+    after the finish reason is delivered, usage is taken, an error fails the turn. So the closed tool calls and `Stop`
+    come last, together. `[DONE]` without a finish reason ends the turn with the reason `unknown`.
+
+    Only the choice with the index 0 is read. A refusal is text, with the reason `refusal`.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self._calls = ToolCallAssembly()
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+        self._named = False
+        self._answered = False
+        self._delivered = False
+        self._refused = False
+        self._failed: APIError | None = None
+        self._cited: set[str] = set()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a finish reason was seen."""
+        return self._finish is not None
+
+    def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
+        """One event: a `chat.completion.chunk`, `[DONE]`, or an error in one of its many shapes."""
+        if data[:1] != b"{":
+            data = data.strip()
+            if data == b"[DONE]":
+                self._end(out)
+                return
+            if not data:
+                return
+        if name == b"error":
+            raise _failure(data)
+        event = read(EVENTS, data)
+        if event.choices:
+            self._answered = True
+            if not self._named:
+                self._name(event, out)
+            for choice in event.choices:
+                if not choice.index:
+                    self._choice(choice, out)
+        if event.usage is not None or event.x_groq is not None:
+            self._count(event, out)
+        if event.citations:
+            self._cite(event.citations, out)
+        if event.error or event.object == "error" or event.type == "error":
+            raise _failure(data)
+        if self._failed is not None:
+            raise self._failed
+
+    def document(self, data: bytes, out: list[Chunk]) -> None:
+        """A `chat.completion` that was not streamed: as if it were one event and `[DONE]`."""
+        if not read(EVENTS, data).choices:
+            raise NotAStream(f"the body is JSON, but no chat completion: {excerpt(data)}")
+        self.event(b"", data, out)
+        self._end(out)
+
+    def finish(self, out: list[Chunk]) -> None:
+        """The closed tool calls, and `Stop` with the last usage."""
+        raw = self._finish
+        reason = _REASONS.get(raw.lower(), "unknown") if raw is not None else "unknown"
+        calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
+        if reason == "stop":
+            reason = "tool_calls" if calls else "refusal" if self._refused else reason
+        out += calls
+        out.append(Stop(reason, self._usage, raw))
+        self.done = True
+
+    def _end(self, out: list[Chunk]) -> None:
+        if not self._answered:
+            raise Truncated("the stream ended with [DONE] before it held any answer")
+        self.finish(out)
+
+    def _name(self, event: ChatEvent, out: list[Chunk]) -> None:
+        if event.id or event.model:
+            self._named = True
+            out.append(Metadata(event.id or None, event.model or None))
+
+    def _choice(self, choice: ChatChoice, out: list[Chunk]) -> None:
+        delta = choice.delta
+        if delta is None and not self._delivered:
+            delta = choice.message
+        if delta is not None:
+            before = len(out)
+            self._delta(delta, out)
+            self._delivered = self._delivered or len(out) > before
+        if choice.finish_reason:
+            self._finish = self._finish or choice.finish_reason
+            for reason in (choice.native_finish_reason, choice.finish_reason):
+                if reason and reason.lower() in _FAILURES:
+                    message = f"the provider ended the answer with the reason {excerpt(reason.encode())}"
+                    self._failed = api_error(status=None, code=reason, message=message, in_stream=True)
+        if choice.error:
+            message_, code, status = error_fields({"error": choice.error})
+            self._failed = api_error(status=status, code=code, message=message_ or "", in_stream=True)
+
+    def _delta(self, delta: ChatDelta, out: list[Chunk]) -> None:
+        if delta.reasoning_content:
+            out.append(Thinking(delta.reasoning_content))
+        elif delta.reasoning:
+            out.append(Thinking(delta.reasoning))
+        if delta.reasoning_details:
+            self._details(delta, out)
+        content = delta.content
+        if type(content) is str:
+            if content:
+                out.append(Text(content))
+        elif content:
+            _parts(content, out)
+        if delta.refusal:
+            self._refused = True
+            out.append(Text(delta.refusal))
+        if delta.tool_calls:
+            self._calls.begin_event()
+            for call in delta.tool_calls:
+                function = call.function or ChatFunction()
+                out.append(self._calls.add(call.index, call.id, function.name, function.arguments))
+        if delta.function_call is not None:
+            self._calls.begin_event()
+            out.append(self._calls.add(0, None, delta.function_call.name, delta.function_call.arguments))
+        if delta.annotations:
+            self._cite(delta.annotations, out)
+
+    def _details(self, delta: ChatDelta, out: list[Chunk]) -> None:
+        told = bool(delta.reasoning_content or delta.reasoning)
+        for detail in delta.reasoning_details or ():
+            text = "" if told else detail.text or detail.summary or ""
+            if text or detail.signature:
+                out.append(Thinking(text, detail.signature or None))
+            if detail.data:
+                out.append(RedactedThinking(detail.data))
+
+    def _count(self, event: ChatEvent, out: list[Chunk]) -> None:
+        raw = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
+        usage = openai_usage(raw) if raw else None
+        if usage is None or usage == self._usage or (self._usage is not None and not usage.total_tokens):
+            return
+        self._usage = usage
+        out.append(usage)
+
+    def _cite(self, sources: list[Any], out: list[Chunk]) -> None:
+        for source in sources:
+            found = {"url": source} if isinstance(source, str) else source
+            if not isinstance(found, dict):
+                continue
+            inner = found.get("url_citation")
+            found = inner if isinstance(inner, dict) else found
+            url = found.get("url")
+            if isinstance(url, str) and url not in self._cited:
+                self._cited.add(url)
+                out.append(Citation(url, _text(found, "title"), _text(found, "content")))
+
+
+def _parts(parts: list[Any], out: list[Chunk]) -> None:
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        thinking = part.get("thinking")
+        if isinstance(thinking, list):
+            out += [
+                Thinking(text)
+                for inner in thinking
+                if isinstance(inner, dict) and (text := _text(inner, "text"))
+            ]
+        elif isinstance(thinking, str) and thinking:
+            out.append(Thinking(thinking))
+        elif text := _text(part, "text"):
+            out.append(Text(text))
+
+
+def _text(found: dict[str, Any], key: str) -> str | None:
+    value = found.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _failure(data: bytes) -> APIError:
+    try:
+        message, code, status = error_fields(load(data))
+    except UNREADABLE:
+        message, code, status = None, None, None
+    return api_error(status=status, code=code, message=message or excerpt(data), in_stream=True)

@@ -1,0 +1,84 @@
+"""What is read of an event of OpenAI's chat completions, and of the servers that speak as it does.
+
+https://platform.openai.com/docs/api-reference/chat-streaming. Fields that are not named here are not read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["EVENTS", "ChatChoice", "ChatDelta", "ChatDetail", "ChatEvent", "ChatTool"]
+
+
+class ChatFunction(Struct, gc=False):
+    """A piece of a call; some servers give the arguments as an object."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class ChatTool(Struct, gc=False):
+    """An entry of `tool_calls`."""
+
+    index: int | None = None
+    id: str | None = None
+    function: ChatFunction | None = None
+
+
+class ChatDetail(Struct, gc=False):
+    """An entry of OpenRouter's `reasoning_details`: https://openrouter.ai/docs/use-cases/reasoning-tokens."""
+
+    text: str | None = None
+    summary: str | None = None
+    signature: str | None = None
+    data: str | None = None
+
+
+class ChatDelta(Struct, gc=False):
+    """What a choice adds. Mistral gives content as a list of parts when the model thinks."""
+
+    content: str | list[Any] | None = None
+    tool_calls: list[ChatTool] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[ChatDetail] | None = None
+    refusal: str | None = None
+    function_call: ChatFunction | None = None
+    annotations: list[Any] | None = None
+
+
+class ChatChoice(Struct, gc=False):
+    """One of the answers; `message` stands in the place of `delta` where the answer is not streamed."""
+
+    index: int | None = None
+    delta: ChatDelta | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    message: ChatDelta | None = None
+    error: Any = None
+
+
+class ChatGroq(Struct, gc=False):
+    """Groq's own field, where its older API puts the usage."""
+
+    usage: dict[str, Any] | None = None
+
+
+class ChatEvent(Struct, gc=False):
+    """One event, or the whole document of an answer that is not streamed."""
+
+    choices: list[ChatChoice] | None = None
+    id: str | None = None
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    object: str | None = None
+    type: str | None = None
+    error: Any = None
+    citations: list[Any] | None = None
+    x_groq: ChatGroq | None = None
+
+
+EVENTS = msgspec.json.Decoder(ChatEvent)

@@ -1,0 +1,198 @@
+"""Tool calls put together from their fragments, under every way in which servers number them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from ._json import UNREADABLE, load
+from .chunks import ToolCall, ToolCallDelta
+from .errors import EventTooLarge
+
+__all__ = ["ToolCallAssembly", "arguments_object"]
+
+_MAX_CALLS = 128
+_MAX_ARGUMENTS = 1024 * 1024
+
+
+def arguments_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that `text` is, whole and with nothing after it; None where it is anything else."""
+    data = text.encode("utf-8", "replace")
+    try:
+        value = msgspec.json.decode(data)
+    except UNREADABLE:
+        if "\\u" not in text:
+            return None
+        try:  # only lone surrogates are forgiven here: NaN in an argument is no value to run a tool with
+            json.loads(text, parse_constant=_refuse)
+            value = load(data)
+        except UNREADABLE:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+class _Call:
+    __slots__ = ("doubtful", "given", "id", "index", "key", "name", "parts", "rivals", "size")
+
+    def __init__(self, index: int, key: int | None, id_: str) -> None:
+        self.index = index  # the place in the turn
+        self.key = key  # the index on the wire
+        self.id = id_
+        self.name = ""
+        self.parts: list[str] = []
+        self.size = 0
+        self.given: dict[str, Any] | None = None  # arguments that came as an object, not as text
+        self.rivals: list[
+            _Call
+        ] = []  # earlier calls at the same index, which a fragment without id may continue
+        self.doubtful = False  # a fragment could have been its own or another's: it never closes
+
+    @property
+    def whole(self) -> bool:
+        return self.given is not None or arguments_object("".join(self.parts)) is not None
+
+
+class ToolCallAssembly:
+    """The calls of one turn, while they arrive.
+
+    A fragment belongs to the call of its id. Without an id it belongs to the latest call at its index, and without an
+    index to the latest call of all. An id that is new at a known index opens another call there, as some servers give
+    every call the index 0. Where that leaves it open which of two unfinished calls a fragment continues, neither
+    closes: nothing is guessed, as what is put together here is run.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._latest: dict[int | None, _Call] = {}
+        self._touched: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def begin_event(self) -> None:
+        """Say that the fragments to come are of a new event.
+
+        Within one event, entries without id and index are separate calls.
+        """
+        self._touched.clear()
+
+    def add(
+        self, index: int | None, id_: str | None, name: str | None, arguments: str | dict[str, Any] | None
+    ) -> ToolCallDelta:
+        """Take one fragment, and give it as it is shown.
+
+        Args:
+            index: The call's number on the wire, if it has one.
+            id_: The call's id; empty counts as none.
+            name: The tool's name or the next piece of it; a repeat of the whole name counts once.
+            arguments: The next piece of the arguments' JSON text, or the arguments as an object.
+
+        Raises:
+            EventTooLarge: More than 128 calls in a turn, or more than 1 MiB of arguments for one call.
+        """
+        call = self._find(index, id_ or "", name or "")
+        is_new = call is None
+        if call is None:
+            call = self._open(index, id_ or "")
+        shown_id = call.id if is_new and call.id else None
+        if id_ and not call.id:
+            call.id = shown_id = id_
+        shown_name = self._take_name(call, name or "")
+        fragment = self._take_arguments(call, arguments)
+        self._touched.add(call.index)
+        return ToolCallDelta(call.index, shown_id, shown_name, fragment)
+
+    def closed(self, *, may_be_empty: bool) -> list[ToolCall]:
+        """The calls that are whole: a name, and arguments that are one complete JSON object.
+
+        A call that is not whole is left out; its fragments were shown, and nothing is run from it. A call without an
+        id, or with the id of another, is given its own; one that repeats another entirely is the same call.
+
+        Args:
+            may_be_empty: Whether no arguments at all stand for an empty object. True only where the provider says that
+                it ended the turn by itself: a turn that was cut may have been cut before the first byte.
+        """
+        calls: list[ToolCall] = []
+        for call in self._calls:
+            text = "".join(call.parts)
+            if call.given is not None:
+                arguments = call.given if not text.strip() else None
+            elif not text.strip():
+                arguments = {} if may_be_empty else None
+            else:
+                arguments = arguments_object(text)
+            if arguments is None or not call.name or call.doubtful:
+                continue
+            twin = next((other for other in calls if other.id == call.id), None)
+            if twin is None or twin.name != call.name or twin.arguments != arguments:
+                id_ = call.id if call.id and twin is None else f"{call.id or 'call'}_{call.index}"
+                calls.append(ToolCall(call.index, id_, call.name, arguments))
+        return calls
+
+    def _find(self, index: int | None, id_: str, name: str) -> _Call | None:
+        latest = self._latest.get(index) if index is not None else (self._calls[-1] if self._calls else None)
+        if id_:
+            return self._find_by_id(latest, index, id_, name)
+        if latest is None or (index is None and latest.index in self._touched):
+            return None
+        if name and latest.name and name != latest.name and not latest.doubtful and latest.whole:
+            return None
+        if latest.rivals:
+            rivals = [rival for rival in latest.rivals if not rival.whole]
+            latest.rivals = []
+            for call in (*rivals, latest) if rivals else ():
+                call.doubtful = True
+        return latest
+
+    def _find_by_id(self, latest: _Call | None, index: int | None, id_: str, name: str) -> _Call | None:
+        if latest is not None and latest.id == id_:
+            return latest
+        if latest is not None and not latest.id:
+            if not (name and latest.name) or (name == latest.name and not latest.whole):
+                return latest  # the id comes late
+            latest.doubtful = latest.doubtful or not latest.whole
+        known = next((call for call in self._calls if call.id == id_ and index in (None, call.key)), None)
+        if known is None and not name:
+            known = next((call for call in self._calls if call.id == id_), None)
+            if known is None and latest is not None and not latest.whole:
+                latest.doubtful = True  # its id changed, or the head of another call is missing
+        return known
+
+    def _open(self, index: int | None, id_: str) -> _Call:
+        if len(self._calls) >= _MAX_CALLS:
+            raise EventTooLarge(f"the turn has more than {_MAX_CALLS} tool calls")
+        call = _Call(len(self._calls), index, id_)
+        if index is not None:
+            call.rivals = [other for other in self._calls if other.key == index]
+            self._latest[index] = call
+        self._calls.append(call)
+        return call
+
+    def _take_name(self, call: _Call, name: str) -> str | None:
+        if not name or name == call.name:
+            return None
+        if call.name and (call.parts or call.given is not None):
+            call.doubtful = True  # the name changes under arguments that have begun
+            return None
+        call.name += name
+        return name
+
+    def _take_arguments(self, call: _Call, arguments: str | dict[str, Any] | None) -> str:
+        if not arguments and arguments != {}:
+            return ""
+        if isinstance(arguments, dict):
+            call.doubtful = call.doubtful or call.given not in (None, arguments)
+            call.given = arguments
+            return msgspec.json.encode(arguments).decode()
+        assert arguments is not None
+        call.parts.append(arguments)
+        call.size += len(arguments)
+        if call.size > _MAX_ARGUMENTS:
+            raise EventTooLarge(f"the arguments of a tool call are larger than {_MAX_ARGUMENTS} characters")
+        return arguments

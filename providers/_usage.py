@@ -1,0 +1,65 @@
+"""Token counts, from each provider's own object to one shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .chunks import Usage
+
+__all__ = ["anthropic_usage", "openai_usage"]
+
+
+def openai_usage(raw: dict[str, Any]) -> Usage | None:
+    """Counts as OpenAI names them; None where the object holds none that make sense.
+
+    `prompt_tokens` holds the cached tokens, and `completion_tokens` the reasoning, except with servers that count
+    reasoning apart (xAI): there the total says so, and it is added.
+    https://platform.openai.com/docs/api-reference/chat/object
+    """
+    given = _count(raw, "prompt_tokens", "input_tokens")
+    made = _count(raw, "completion_tokens", "output_tokens")
+    if given is None and made is None:
+        return None
+    given, made = given or 0, made or 0
+    prompt = _part(raw, "prompt_tokens_details", "input_tokens_details")
+    completion = _part(raw, "completion_tokens_details", "output_tokens_details")
+    reasoning = _count(completion, "reasoning_tokens") or _count(raw, "reasoning_tokens") or 0
+    if reasoning and _count(raw, "total_tokens") == given + made + reasoning:
+        made += reasoning
+    return Usage(
+        given,
+        made,
+        _count(prompt, "cached_tokens") or _count(raw, "prompt_cache_hit_tokens", "cached_tokens") or 0,
+        _count(prompt, "cache_write_tokens", "cache_creation_tokens") or 0,
+        reasoning,
+        raw,
+    )
+
+
+def anthropic_usage(raw: dict[str, Any]) -> Usage | None:
+    """Counts as Anthropic names them, where `input_tokens` is only what no cache knew; None where there are none.
+
+    https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance
+    """
+    given = _count(raw, "input_tokens")
+    made = _count(raw, "output_tokens")
+    if given is None and made is None:
+        return None
+    cached = _count(raw, "cache_read_input_tokens") or 0
+    written = _count(raw, "cache_creation_input_tokens") or 0
+    thinking = _count(_part(raw, "output_tokens_details"), "thinking_tokens", "reasoning_tokens") or 0
+    return Usage((given or 0) + cached + written, made or 0, cached, written, thinking, raw)
+
+
+def _count(raw: dict[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = raw.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def _part(raw: dict[str, Any], *names: str) -> dict[str, Any]:
+    return next((part for name in names if isinstance(part := raw.get(name), dict)), {})
