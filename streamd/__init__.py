@@ -1,3 +1,5 @@
 """An actor-style supervised runtime for streaming LLM sessions on trio."""
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
+
+__all__ = ["__version__"]
