@@ -1,3 +1,3 @@
-"""The fixtures that every folder of tests may use."""
+"""Fixtures that tests of several folders share."""
 
 from tests.support.local import local_server as local_server
