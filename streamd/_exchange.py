@@ -1,0 +1,130 @@
+"""One request and its response on one connection."""
+
+from typing import Self, final
+
+import httpx
+import trio
+
+from ._connections import Connection, Connections
+from ._http1 import ResponseReader, request_bytes
+from .errors import ConnectionLost
+
+__all__ = ["Exchange"]
+
+_READ_SIZE = 64 * 1024
+
+
+@final
+class Exchange(httpx.AsyncByteStream):
+    """Sends a request and reads its response; iterated, it is the response's body.
+
+    It is its own iterator: an async generator would have to be closed by whoever leaves it early. Its connection goes
+    back to the others as soon as the last byte of the response is read, if all went well, and is closed otherwise.
+
+    Args:
+        connections: Where the connection came from.
+        connection: Ours alone until the exchange is over.
+        method: The request's method.
+    """
+
+    def __init__(self, connections: Connections, connection: Connection, method: bytes) -> None:
+        self._connections = connections
+        self._connection: Connection | None = connection
+        self._stream = connection.stream
+        self._reader = ResponseReader(method)
+        self._sent = False
+        self._first = b""
+
+    @property
+    def answered(self) -> bool:
+        """At least one byte came."""
+        return self._reader.touched
+
+    async def run(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, whose body must have been read, and return the response when its head has come.
+
+        Raises:
+            TransportError: There was none. The connection is closed, as it is when this is cancelled.
+        """
+        unsent: BaseException | None = None
+        try:
+            try:
+                await self._stream.send_all(_wire(request))
+                self._sent = True
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+                # A server that refuses a request early answers, and then hangs up on the rest of it.
+                unsent = exc
+            while self._reader.head is None and not self._reader.over:
+                self._first = await self._read()
+        except BaseException:
+            await self.aclose()
+            raise
+        head = self._reader.head
+        if head is not None:
+            extensions = {"http_version": b"HTTP/" + head.version.encode(), "reason_phrase": head.reason}
+            return httpx.Response(
+                head.status, headers=head.headers, stream=self, extensions=extensions, request=request
+            )
+        await self.aclose()
+        if unsent is not None and isinstance(self._reader.fault, ConnectionLost):
+            raise ConnectionLost("the connection broke while the request was sent", phase="send") from unsent
+        assert self._reader.fault is not None
+        raise self._reader.fault
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The bytes of body that one read of the network gave."""
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        while not self._reader.over:
+            if body := await self._read():
+                return body
+        await self.aclose()
+        if self._reader.fault is not None:
+            raise self._reader.fault
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the connection, unless the response has ended and it went back. Waits for nothing."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            if not self._reader.over:
+                self._first = b""
+                self._reader.lose("the response was closed before its end")
+            await self._connections.discard(connection)
+
+    async def _read(self) -> bytes:
+        reader = self._reader
+        try:
+            data = await self._stream.receive_some(_READ_SIZE)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            reader.lose(_why(exc), exc)
+            return b""
+        except BaseException:
+            await self.aclose()
+            raise
+        if not data:
+            reader.end()
+            return b""
+        body = reader.feed(data)
+        if (
+            reader.reusable
+            and self._sent
+            and self._connection is not None
+            and self._connections.keep(self._connection)
+        ):
+            self._connection = None
+        return body
+
+
+def _why(exc: trio.BrokenResourceError | trio.ClosedResourceError) -> str:
+    if isinstance(exc, trio.ClosedResourceError):
+        return "the connection was closed on this side"
+    return f"the connection broke: {exc.__cause__}" if exc.__cause__ else "the connection broke"
+
+
+def _wire(request: httpx.Request) -> memoryview:
+    return request_bytes(request.method.encode(), request.url.raw_path, request.headers.raw, request.content)
