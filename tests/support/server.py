@@ -351,13 +351,20 @@ async def serve(*scripts: Script, tls: bool = False) -> AsyncIterator[Server]:
     Leaving the block closes every connection.
     """
     context = tls_contexts()[0] if tls else None
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=1024)
         host, port = listeners[0].socket.getsockname()
         server = Server(f"{'https' if tls else 'http'}://{host}:{port}", scripts, context)
-        nursery.start_soon(trio.serve_listeners, server.handle, listeners)
-        yield server
+        await nursery.start(trio.serve_listeners, server.handle, listeners)
+        try:
+            yield server
+        except Exception as exc:
+            failure = exc
         nursery.cancel_scope.cancel()
+    if failure is not None:
+        # Outside the nursery, so that the test sees its own exception and no group.
+        raise failure
 
 
 class Network(Server):
@@ -426,9 +433,15 @@ async def memory_network(*scripts: Script, lockstep: bool = False, tls: bool = F
             have no bound.
         tls: Speak TLS; clients use `tls_contexts()[1]`.
     """
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        yield Network(scripts, nursery, lockstep=lockstep, tls=tls)
+        try:
+            yield Network(scripts, nursery, lockstep=lockstep, tls=tls)
+        except Exception as exc:
+            failure = exc
         nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def response(
