@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ._excerpt import excerpt
+from ._json import UNREADABLE, as_list, as_object, as_text, load
 from .errors import (
     APIError,
     AuthenticationError,
@@ -23,7 +24,7 @@ from .errors import (
     ServerError,
 )
 
-__all__ = ["api_error", "error_fields", "parse_error_body"]
+__all__ = ["api_error", "error_fields", "in_stream_error", "parse_error_body"]
 
 _CODES: dict[str, type[APIError]] = {
     # the key
@@ -165,6 +166,19 @@ def api_error(
     )
 
 
+def in_stream_error(body: bytes, *, request_id: str | None = None) -> APIError:
+    """The typed error for an error object that arrived in the body of a 200 answer, whatever its shape."""
+    try:
+        data = load(body)
+    except UNREADABLE:
+        data = None
+    message, code, status = error_fields(data)
+    request_id = as_text(as_object(data).get("request_id")) or request_id
+    return api_error(
+        status=status, code=code, message=message or excerpt(body), request_id=request_id, in_stream=True
+    )
+
+
 def parse_error_body(body: bytes) -> tuple[str, str | None]:
     """The message and the code of an error's body, whatever its shape.
 
@@ -173,69 +187,60 @@ def parse_error_body(body: bytes) -> tuple[str, str | None]:
     anything else the message is a short sanitised excerpt. Never raises.
     """
     try:
-        data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        data = load(body)
+    except UNREADABLE:
         return excerpt(body), None
-    message, code, _status = error_fields(data)
-    return message or excerpt(body), code
+    message, code, status = error_fields(data)
+    return message or excerpt(body), code or (None if status is None else str(status))
 
 
-def error_fields(data: Any) -> tuple[str | None, str | None, int | None]:
+def error_fields(data: object) -> tuple[str | None, str | None, int | None]:
     """The message, the code and the status of an error object as decoded from JSON; each None where it has none.
 
-    Of several names for the kind of error the one that is in the table of codes is taken, else the first.
+    Of several names for the kind of error the one that is in the table of codes is taken, else the first. A number
+    from 400 to 599 is a status.
     """
-    if isinstance(data, list) and data:
-        data = data[0]
+    if isinstance(data, list):
+        data = next(iter(as_list(data)), None)
     if isinstance(data, str):
-        return excerpt(data.encode("utf-8", "replace")), None, None
-    if not isinstance(data, dict):
-        return None, None, None
-    inner = data.get("error")
-    outer = data
-    if isinstance(inner, dict):
-        data = inner
-    elif isinstance(inner, str) and inner:
-        data = {**data, "message": data.get("message") or inner}
-    message = _message(data) or _message(outer)
+        return _quoted(data), None, None
+    outer = as_object(data)
+    error = outer.get("error")
+    told = as_text(error)
+    inner = as_object(error) or outer
+    message = _message(inner) or _message(outer) or (told and _quoted(told))
+    found = [inner.get(key) for key in ("code", "type", "status", "status_code")]
+    found += [told, as_object(inner.get("metadata")).get("error_type")]  # the latter is OpenRouter's
     names = [
-        name for name in (_name(data.get(key)) for key in ("code", "type", "status")) if name is not None
+        str(name)
+        for name in found
+        if isinstance(name, str | int) and not isinstance(name, bool) and name != ""
     ]
-    if data is outer and isinstance(inner, str) and inner:
-        names.append(inner)
-    metadata = data.get("metadata")
-    if isinstance(
-        metadata, dict
-    ):  # OpenRouter's: https://openrouter.ai/docs/api/reference/errors-and-debugging
-        names += [name for name in (_name(metadata.get("error_type")),) if name is not None]
-    texts = [name for name in names if not name.isdigit() and name != "error"]
-    code = next((name for name in texts if name.lower() in _CODES), texts[0] if texts else None)
-    status = next((int(name) for name in names if name.isdigit() and 400 <= int(name) <= 599), None)
-    if code is None:
-        code = next((name for name in names if name.isdigit()), None)
-    return message, None if code is None else excerpt(code.encode("utf-8", "replace"), 80), status
+    status = next((int(name) for name in names if name.isdecimal() and 400 <= int(name) <= 599), None)
+    texts = [name for name in names if not name.isdecimal() and name != "error" and name != message]
+    numbers = [name for name in names if name.isdecimal() and int(name) != status]
+    code = next((name for name in texts if name.lower() in _CODES), next(iter(texts + numbers), None))
+    return message, None if code is None else _quoted(code, 80), status
 
 
-def _message(data: dict[Any, Any]) -> str | None:
+def _message(data: dict[str, Any]) -> str | None:
     for key in ("message", "detail", "error_message"):
         value = data.get(key)
         if isinstance(value, str) and value:
-            return excerpt(value.encode("utf-8", "replace"), 1000)
+            return _quoted(value)
         if isinstance(value, list | dict) and value:
             return excerpt(msgspec.json.encode(value), 1000)
     return None
 
 
-def _name(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value) or None
+def _quoted(text: str, limit: int = 1000) -> str:
+    return excerpt(text.encode("utf-8", "replace"), limit)
 
 
 def _class_of_code(code: str | None) -> type[APIError] | None:
     if code is None:
         return None
-    if code.isdigit():
+    if code.isdecimal():
         return _class_of_status(int(code))
     return _CODES.get(code.lower())
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from ._api_errors import api_error, error_fields
+from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import UNREADABLE, load
+from ._json import UNREADABLE, as_list, as_object, load
 from ._sse import ServerSentEvent, SSEDecoder
 from .chunks import Chunk
 from .errors import EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
@@ -139,7 +139,7 @@ class SSEChunkDecoder:
         body += data
         if len(body) > _MAX_BYTES:
             raise EventTooLarge(f"the body is one JSON document larger than {_MAX_BYTES} bytes")
-        if len(body) > _QUOTED and body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        if len(body) > _QUOTED and body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             raise NotAStream(
                 f"the body is a web page, not an event stream: {excerpt(bytes(body[: 4 * _QUOTED]))}"
             )
@@ -194,15 +194,20 @@ class SSEChunkDecoder:
             raise NotAStream(f"the body is a web page, not an event stream: {excerpt(text)}")
         try:
             document = load(text)
-            message, code, status = error_fields(document)
-            holds_error = (
-                isinstance(document, list) or bool(document.get("error")) or document.get("object") == "error"
-            )
-            if holds_error and (message or code):
-                raise api_error(status=status, code=code, message=message or excerpt(text), in_stream=True)
+            found = as_object(document)
+            if (
+                found.get("error")
+                or "error" in (found.get("object"), found.get("type"))
+                or _holds_error(document)
+            ):
+                raise in_stream_error(text)
             self._machine.document(text, out)
         except UNREADABLE as error:
             raise NotAStream(f"the body is not an event stream: {excerpt(text)}") from error
+
+
+def _holds_error(document: object) -> bool:
+    return bool(as_object(next(iter(as_list(document)), None)).get("error"))
 
 
 def _malformed(event: ServerSentEvent, error: BaseException) -> MalformedEvent:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeGuard, TypeVar, get_args, get_origin
 
 import msgspec
 
-__all__ = ["UNREADABLE", "load", "read"]
+__all__ = ["UNREADABLE", "as_list", "as_object", "as_text", "is_list", "is_object", "load", "read"]
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading JSON can raise; `UnicodeDecodeError` and `json.JSONDecodeError` are `ValueError`s."""
@@ -30,7 +30,7 @@ def read(decoder: msgspec.json.Decoder[_S], data: bytes) -> _S:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         value = load(data)
-        if not isinstance(value, dict):
+        if not is_object(value):
             raise ValueError("a JSON object was expected") from None
         return _struct(decoder.type, value)
 
@@ -46,12 +46,37 @@ def load(data: bytes) -> Any:
     return _repaired(value) if b"\\u" in data or b"\xed" in data else value
 
 
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded JSON value is an array."""
+    return isinstance(value, list)
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """The JSON object that `value` is, or an empty one."""
+    return value if is_object(value) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The JSON array that `value` is, or an empty one."""
+    return value if is_list(value) else []
+
+
+def as_text(value: object) -> str | None:
+    """The text that `value` is, unless it is empty or no text."""
+    return value if isinstance(value, str) and value else None
+
+
 def _repaired(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
+    if is_list(value):
         return [_repaired(item) for item in value]
-    if isinstance(value, dict):
+    if is_object(value):
         return {_repaired(key): _repaired(item) for key, item in value.items()}
     return value
 
@@ -70,16 +95,20 @@ def _fit(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _struct(kind, value) if isinstance(value, dict) else _UNFIT
+        return (
+            _struct(cast("type[msgspec.Struct]", kind), as_object(value))
+            if isinstance(value, dict)
+            else _UNFIT
+        )
     if kind is int:
         return _whole(value)
     origin, arms = get_origin(kind), get_args(kind)
     if origin is list:
-        if not isinstance(value, list):
+        if not is_list(value):
             return _UNFIT
         return [fit for fit in (_fit(arms[0], item) for item in value) if fit is not _UNFIT]
     if origin is dict:
-        return value if isinstance(value, dict) else _UNFIT
+        return value if is_object(value) else _UNFIT
     if arms:  # a union
         return next((fit for arm in arms if (fit := _fit(arm, value)) is not _UNFIT), _UNFIT)
     return value if isinstance(value, kind) else _UNFIT

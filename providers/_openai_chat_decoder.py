@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._api_errors import api_error, error_fields
+from ._api_errors import api_error, error_fields, in_stream_error
 from ._excerpt import excerpt
-from ._json import UNREADABLE, load, read
+from ._json import as_list, as_object, as_text, read
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._tool_calls import ToolCallAssembly
 from ._usage import openai_usage
@@ -91,7 +91,7 @@ class OpenAIChatMachine:
             if not data:
                 return
         if name == b"error":
-            raise _failure(data)
+            raise in_stream_error(data)
         event = read(EVENTS, data)
         if event.choices:
             self._answered = True
@@ -105,7 +105,7 @@ class OpenAIChatMachine:
         if event.citations:
             self._cite(event.citations, out)
         if event.error or event.object == "error" or event.type == "error":
-            raise _failure(data)
+            raise in_stream_error(data)
         if self._failed is not None:
             raise self._failed
 
@@ -152,8 +152,8 @@ class OpenAIChatMachine:
                     message = f"the provider ended the answer with the reason {excerpt(reason.encode())}"
                     self._failed = api_error(status=None, code=reason, message=message, in_stream=True)
         if choice.error:
-            message_, code, status = error_fields({"error": choice.error})
-            self._failed = api_error(status=status, code=code, message=message_ or "", in_stream=True)
+            told, code, status = error_fields({"error": choice.error})
+            self._failed = api_error(status=status, code=code, message=told or "", in_stream=True)
 
     def _delta(self, delta: ChatDelta, out: list[Chunk]) -> None:
         if delta.reasoning_content:
@@ -163,11 +163,11 @@ class OpenAIChatMachine:
         if delta.reasoning_details:
             self._details(delta, out)
         content = delta.content
-        if type(content) is str:
-            if content:
+        if content:
+            if isinstance(content, str):
                 out.append(Text(content))
-        elif content:
-            _parts(content, out)
+            else:
+                _parts(content, out)
         if delta.refusal:
             self._refused = True
             out.append(Text(delta.refusal))
@@ -201,42 +201,19 @@ class OpenAIChatMachine:
 
     def _cite(self, sources: list[Any], out: list[Chunk]) -> None:
         for source in sources:
-            found = {"url": source} if isinstance(source, str) else source
-            if not isinstance(found, dict):
-                continue
-            inner = found.get("url_citation")
-            found = inner if isinstance(inner, dict) else found
-            url = found.get("url")
-            if isinstance(url, str) and url not in self._cited:
+            found = as_object(source)
+            found = as_object(found.get("url_citation")) or found
+            url = as_text(found.get("url")) or as_text(source)
+            if url is not None and url not in self._cited:
                 self._cited.add(url)
-                out.append(Citation(url, _text(found, "title"), _text(found, "content")))
+                out.append(Citation(url, as_text(found.get("title")), as_text(found.get("content"))))
 
 
 def _parts(parts: list[Any], out: list[Chunk]) -> None:
-    for part in parts:
-        if not isinstance(part, dict):
-            continue
-        thinking = part.get("thinking")
-        if isinstance(thinking, list):
-            out += [
-                Thinking(text)
-                for inner in thinking
-                if isinstance(inner, dict) and (text := _text(inner, "text"))
-            ]
-        elif isinstance(thinking, str) and thinking:
-            out.append(Thinking(thinking))
-        elif text := _text(part, "text"):
+    for part in map(as_object, parts):
+        thoughts = part.get("thinking")
+        for thought in as_list(thoughts) or [{"text": thoughts}]:
+            if text := as_text(as_object(thought).get("text")):
+                out.append(Thinking(text))
+        if text := as_text(part.get("text")):
             out.append(Text(text))
-
-
-def _text(found: dict[str, Any], key: str) -> str | None:
-    value = found.get(key)
-    return value if isinstance(value, str) and value else None
-
-
-def _failure(data: bytes) -> APIError:
-    try:
-        message, code, status = error_fields(load(data))
-    except UNREADABLE:
-        message, code, status = None, None, None
-    return api_error(status=status, code=code, message=message or excerpt(data), in_stream=True)

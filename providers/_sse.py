@@ -82,17 +82,17 @@ class SSEDecoder:
             self._after_cr = data[-1] == 13
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         tail = self._tail
-        if b"\n\n" not in data and not (data[:1] == b"\n" and tail[-1:] == b"\n"):
+        events: list[ServerSentEvent] = []
+        if b"\n\n" not in data and not (data.startswith(b"\n") and tail.endswith(b"\n")):
             tail += data
-            events: list[ServerSentEvent] = []
         else:
-            blocks = (b"%b%b" % (tail, data) if tail else data).split(b"\n\n")
+            blocks = (bytes(tail) + data if tail else data).split(b"\n\n")
             self._tail = bytearray(blocks.pop())
-            events = self._dispatch(blocks)
-        if self._failure is None and len(self._tail) > self._limit + 2:
+            self._dispatch(blocks, events)
+        if len(self._tail) > self._limit + 2:
             self._fail()
-        if self._failure is not None and not events:
-            raise self._failure
+        if self.failure is not None and not events:
+            raise self.failure
         return events
 
     def pending(self) -> ServerSentEvent | None:
@@ -116,8 +116,7 @@ class SSEDecoder:
             return head[3:]
         return head
 
-    def _dispatch(self, blocks: list[bytes]) -> list[ServerSentEvent]:
-        events: list[ServerSentEvent] = []
+    def _dispatch(self, blocks: list[bytes], events: list[ServerSentEvent]) -> None:
         end = self._end
         limit = self._limit
         for block in blocks:
@@ -130,7 +129,6 @@ class SSEDecoder:
             elif (event := self._parse(block, end)) is not None:
                 events.append(event)
         self._end = end
-        return events
 
     def _parse(self, block: bytes, end: int) -> ServerSentEvent | None:
         name = b""
@@ -158,4 +156,4 @@ class SSEDecoder:
 
     def _fail(self) -> None:
         self._tail.clear()
-        self._failure = EventTooLarge(f"an event is larger than {self._limit} bytes")
+        self._failure = self._failure or EventTooLarge(f"an event is larger than {self._limit} bytes")

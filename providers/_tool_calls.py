@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ._json import UNREADABLE, load
+from ._json import UNREADABLE, is_object, load
 from .chunks import ToolCall, ToolCallDelta
 from .errors import EventTooLarge
 
@@ -30,7 +30,7 @@ def arguments_object(text: str) -> dict[str, Any] | None:
             value = load(data)
         except UNREADABLE:
             return None
-    return value if isinstance(value, dict) else None
+    return value if is_object(value) else None
 
 
 def _refuse(name: str) -> None:
@@ -55,7 +55,14 @@ class _Call:
 
     @property
     def whole(self) -> bool:
-        return self.given is not None or arguments_object("".join(self.parts)) is not None
+        return self.arguments(may_be_empty=False) is not None
+
+    def arguments(self, *, may_be_empty: bool) -> dict[str, Any] | None:
+        text = "".join(self.parts)
+        if not text.strip():
+            return {} if self.given is None and may_be_empty else self.given
+        told = arguments_object(text)
+        return told if self.given is None or told == self.given else None
 
 
 class ToolCallAssembly:
@@ -120,13 +127,7 @@ class ToolCallAssembly:
         """
         calls: list[ToolCall] = []
         for call in self._calls:
-            text = "".join(call.parts)
-            if call.given is not None:
-                arguments = call.given if not text.strip() else None
-            elif not text.strip():
-                arguments = {} if may_be_empty else None
-            else:
-                arguments = arguments_object(text)
+            arguments = call.arguments(may_be_empty=may_be_empty)
             if arguments is None or not call.name or call.doubtful:
                 continue
             twin = next((other for other in calls if other.id == call.id), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._json import as_object
 from .chunks import Usage
 
 __all__ = ["anthropic_usage", "openai_usage"]
@@ -62,4 +63,7 @@ def _count(raw: dict[str, Any], *names: str) -> int | None:
 
 
 def _part(raw: dict[str, Any], *names: str) -> dict[str, Any]:
-    return next((part for name in names if isinstance(part := raw.get(name), dict)), {})
+    for name in names:
+        if part := as_object(raw.get(name)):
+            return part
+    return {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ._anthropic_decoder import AnthropicMachine
 from ._decoder import SSEChunkDecoder
 from ._openai_chat_decoder import OpenAIChatMachine
 from ._provider import Decoder
@@ -9,11 +10,16 @@ from ._provider import Decoder
 __all__ = ["WIRES"]
 
 
+def _anthropic_messages() -> Decoder:
+    return SSEChunkDecoder(AnthropicMachine())
+
+
 def _openai_chat() -> Decoder:
     return SSEChunkDecoder(OpenAIChatMachine())
 
 
 WIRES: dict[str, Callable[[], Decoder]] = {
+    "anthropic-messages": _anthropic_messages,
     "openai-chat": _openai_chat,
 }
 """A fresh decoder for one response body, by the name of its wire."""

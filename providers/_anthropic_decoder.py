@@ -1,0 +1,208 @@
+"""Anthropic's messages, from events to chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock, ContentDelta
+from ._api_errors import in_stream_error
+from ._excerpt import excerpt
+from ._json import as_object, as_text, read
+from ._tool_calls import ToolCallAssembly
+from ._usage import anthropic_usage
+from .chunks import Chunk, Citation, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
+from .errors import NotAStream, Truncated
+
+__all__ = ["AnthropicMachine"]
+
+_REASONS: dict[str, StopReason] = {
+    "compaction": "pause",
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "pause",
+    "refusal": "refusal",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+}
+
+
+class AnthropicMachine:
+    """The event machine of `anthropic-messages`.
+
+    A turn is complete at `message_stop`, or where the body ends after a stop reason. The tool calls and `Stop` come
+    then, together, and of the calls only those whose block was closed: a turn that is cut or fails has none. The
+    type in the data says what an event is, the event's own name only where there is no type. What is unknown is
+    ignored: events, blocks and deltas of new types, and the blocks of tools that the provider runs by itself.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self._begun = False
+        self._calls = ToolCallAssembly()
+        self._open_calls: dict[int | None, int] = {}  # the block's index on the wire, and the call's place
+        self._closed_calls: set[int] = set()
+        self._signatures: dict[int | None, str] = {}
+        self._stop_reason: str | None = None
+        self._counts: dict[str, Any] = {}
+        self._usage: Usage | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a stop reason was seen."""
+        return self._stop_reason is not None
+
+    def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
+        """One event, of a type of the table `_EVENTS`, an error, or one to ignore."""
+        if data[:1] != b"{":
+            data = data.strip()
+            if data == b"[DONE]" and self.terminal:  # a gateway's own addition
+                self.finish(out)
+            if not data or data == b"[DONE]":
+                return
+        if name == b"error":
+            raise in_stream_error(data)
+        event = read(EVENTS, data)
+        kind = event.type or name.decode("utf-8", "replace")
+        if kind == "error" or event.error:
+            raise in_stream_error(data)
+        handler = _EVENTS.get(kind)
+        if handler is not None:
+            handler(self, event, out)
+
+    def document(self, data: bytes, out: list[Chunk]) -> None:
+        """A message that was not streamed: as if each block came as one event."""
+        message = read(MESSAGES, data)
+        if message.type != "message":
+            raise NotAStream(f"the body is JSON, but no message: {excerpt(data)}")
+        self._message_start(AnthropicEvent(message=message), out)
+        for index, block in enumerate(message.content or ()):
+            self._block_start(AnthropicEvent(index=index, content_block=block), out)
+            self._block_stop(AnthropicEvent(index=index), out)
+        self._stop_reason = message.stop_reason or None
+        self.finish(out)
+
+    def finish(self, out: list[Chunk]) -> None:
+        """The closed tool calls, and `Stop` with the last usage."""
+        for index in list(self._signatures):
+            self._sign(index, out)
+        raw = self._stop_reason
+        reason = _REASONS.get(raw, "unknown") if raw is not None else "unknown"
+        calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
+        calls = [call for call in calls if call.index in self._closed_calls]
+        if reason == "stop" and calls:
+            reason = "tool_calls"
+        out += calls
+        out.append(Stop(reason, self._usage, raw))
+        self.done = True
+
+    def _message_start(self, event: AnthropicEvent, out: list[Chunk]) -> None:
+        if self._begun:
+            return
+        self._begun = True
+        if event.message is not None:
+            if event.message.id or event.message.model:
+                out.append(Metadata(event.message.id or None, event.message.model or None))
+            self._count(event.message.usage, out)
+
+    def _block_start(self, event: AnthropicEvent, out: list[Chunk]) -> None:
+        self._begun = True
+        block = event.content_block
+        if block is None:
+            return
+        match block.type:
+            case "text":
+                if block.text:
+                    out.append(Text(block.text))
+                for citation in block.citations or ():
+                    _cite(as_object(citation), out)
+            case "thinking":
+                if block.thinking:
+                    out.append(Thinking(block.thinking))
+                if block.signature:
+                    self._signatures[event.index] = block.signature
+            case "redacted_thinking":
+                if block.data:
+                    out.append(RedactedThinking(block.data))
+            case "tool_use":
+                self._open_call(event.index, block, out)
+            case _:
+                pass
+
+    def _open_call(self, index: int | None, block: ContentBlock, out: list[Chunk]) -> None:
+        delta = self._calls.add(index, block.id, block.name, block.input or None)
+        self._open_calls[index] = delta.index
+        self._closed_calls.discard(delta.index)
+        out.append(delta)
+
+    def _block_delta(self, event: AnthropicEvent, out: list[Chunk]) -> None:
+        delta = event.delta
+        if delta is None:
+            return
+        if delta.type == "text_delta":
+            if delta.text:
+                out.append(Text(delta.text))
+        elif delta.type == "thinking_delta":
+            if delta.thinking:
+                out.append(Thinking(delta.thinking))
+        elif delta.type == "signature_delta":
+            if delta.signature:
+                self._signatures[event.index] = delta.signature
+        elif delta.type == "input_json_delta":
+            self._fragment(event.index, delta, out)
+        elif delta.type == "citations_delta":
+            _cite(delta.citation or {}, out)
+
+    def _fragment(self, index: int | None, delta: ContentDelta, out: list[Chunk]) -> None:
+        if index in self._open_calls and delta.partial_json:
+            out.append(self._calls.add(index, None, None, delta.partial_json))
+
+    def _block_stop(self, event: AnthropicEvent, out: list[Chunk]) -> None:
+        self._sign(event.index, out)
+        place = self._open_calls.pop(event.index, None)
+        if place is not None:
+            self._closed_calls.add(place)
+
+    def _sign(self, index: int | None, out: list[Chunk]) -> None:
+        signature = self._signatures.pop(index, None)
+        if signature is not None:
+            out.append(Thinking("", signature))
+
+    def _message_delta(self, event: AnthropicEvent, out: list[Chunk]) -> None:
+        self._count(event.usage, out)
+        if event.delta is not None and event.delta.stop_reason:
+            self._stop_reason = event.delta.stop_reason
+
+    def _message_stop(self, _event: AnthropicEvent, out: list[Chunk]) -> None:
+        if not self._begun:
+            raise Truncated("the stream ended with message_stop before it held any answer")
+        self.finish(out)
+
+    def _count(self, counts: dict[str, Any] | None, out: list[Chunk]) -> None:
+        """Usage is cumulative, and what a later event does not count keeps its value."""
+        if not counts:
+            return
+        self._counts = self._counts | {key: value for key, value in counts.items() if value is not None}
+        usage = anthropic_usage(self._counts)
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            out.append(usage)
+
+
+def _cite(citation: dict[str, Any], out: list[Chunk]) -> None:
+    url = as_text(citation.get("url")) or as_text(citation.get("source"))
+    title = as_text(citation.get("title")) or as_text(citation.get("document_title"))
+    text = as_text(citation.get("cited_text"))
+    if url or title or text:
+        out.append(Citation(url, title, text))
+
+
+_EVENTS: dict[str, Callable[[AnthropicMachine, AnthropicEvent, list[Chunk]], None]] = {
+    "message_start": AnthropicMachine._message_start,
+    "content_block_start": AnthropicMachine._block_start,
+    "content_block_delta": AnthropicMachine._block_delta,
+    "content_block_stop": AnthropicMachine._block_stop,
+    "message_delta": AnthropicMachine._message_delta,
+    "message_stop": AnthropicMachine._message_stop,
+}

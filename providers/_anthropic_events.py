@@ -1,0 +1,66 @@
+"""What is read of an event of Anthropic's messages.
+
+https://docs.anthropic.com/en/docs/build-with-claude/streaming. Fields that are not named here are not read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["EVENTS", "MESSAGES", "AnthropicEvent", "ContentBlock", "ContentDelta", "WholeMessage"]
+
+
+class ContentBlock(Struct, gc=False):
+    """A content block as it begins, or whole where the answer is not streamed."""
+
+    type: str = ""
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, Any] | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    citations: list[Any] | None = None
+
+
+class ContentDelta(Struct, gc=False):
+    """What an event adds to a block, or to the message (`stop_reason`)."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+    citation: dict[str, Any] | None = None
+    stop_reason: str | None = None
+
+
+class WholeMessage(Struct, gc=False):
+    """The message as it begins, or whole where the answer is not streamed."""
+
+    type: str = ""
+    id: str | None = None
+    model: str | None = None
+    content: list[ContentBlock] | None = None
+    stop_reason: str | None = None
+    usage: dict[str, Any] | None = None
+
+
+class AnthropicEvent(Struct, gc=False):
+    """One event of any type."""
+
+    type: str = ""
+    index: int | None = None
+    message: WholeMessage | None = None
+    content_block: ContentBlock | None = None
+    delta: ContentDelta | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+EVENTS = msgspec.json.Decoder(AnthropicEvent)
+MESSAGES = msgspec.json.Decoder(WholeMessage)
