@@ -24,7 +24,7 @@ help: ## list these targets
 	@echo 'usage: make TARGET'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ t = $$1; $$1 = ""; printf "  %-8s%s\n", t, $$0 }'
 
-demo: .venv/.run ## a real model answers, token by token (fetches 98 MB the first time)
+demo: .venv/.run ## a real model answers, token by token (the first time it fetches the model)
 	@echo 'demo: streamd chat "$(PROMPT)" --stats'
 	@$(BIN)/streamd chat "$(PROMPT)" --stats
 
