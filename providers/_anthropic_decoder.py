@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock, ContentDelta
+from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
 from ._json import as_object, as_text, read
@@ -54,7 +53,7 @@ class AnthropicMachine:
         return self._stop_reason is not None
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
-        """One event, of a type of the table `_EVENTS`, an error, or one to ignore."""
+        """One event: a part of the message, an error, or one to ignore."""
         if data[:1] != b"{":
             data = data.strip()
             if data == b"[DONE]" and self.terminal:  # a gateway's own addition
@@ -67,9 +66,21 @@ class AnthropicMachine:
         kind = event.type or name.decode("utf-8", "replace")
         if kind == "error" or event.error:
             raise in_stream_error(data)
-        handler = _EVENTS.get(kind)
-        if handler is not None:
-            handler(self, event, out)
+        match kind:
+            case "content_block_delta":
+                self._block_delta(event, out)
+            case "content_block_start":
+                self._block_start(event, out)
+            case "content_block_stop":
+                self._block_stop(event, out)
+            case "message_start":
+                self._message_start(event, out)
+            case "message_delta":
+                self._message_delta(event, out)
+            case "message_stop":
+                self._message_stop(out)
+            case _:
+                pass
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """A message that was not streamed: as if each block came as one event."""
@@ -140,23 +151,23 @@ class AnthropicMachine:
         delta = event.delta
         if delta is None:
             return
-        if delta.type == "text_delta":
-            if delta.text:
-                out.append(Text(delta.text))
-        elif delta.type == "thinking_delta":
-            if delta.thinking:
-                out.append(Thinking(delta.thinking))
-        elif delta.type == "signature_delta":
-            if delta.signature:
-                self._signatures[event.index] = delta.signature
-        elif delta.type == "input_json_delta":
-            self._fragment(event.index, delta, out)
-        elif delta.type == "citations_delta":
-            _cite(delta.citation or {}, out)
-
-    def _fragment(self, index: int | None, delta: ContentDelta, out: list[Chunk]) -> None:
-        if index in self._open_calls and delta.partial_json:
-            out.append(self._calls.add(index, None, None, delta.partial_json))
+        match delta.type:
+            case "text_delta":
+                if delta.text:
+                    out.append(Text(delta.text))
+            case "thinking_delta":
+                if delta.thinking:
+                    out.append(Thinking(delta.thinking))
+            case "signature_delta":
+                if delta.signature:
+                    self._signatures[event.index] = delta.signature
+            case "input_json_delta":
+                if event.index in self._open_calls and delta.partial_json:
+                    out.append(self._calls.add(event.index, None, None, delta.partial_json))
+            case "citations_delta":
+                _cite(delta.citation or {}, out)
+            case _:
+                pass
 
     def _block_stop(self, event: AnthropicEvent, out: list[Chunk]) -> None:
         self._sign(event.index, out)
@@ -174,7 +185,7 @@ class AnthropicMachine:
         if event.delta is not None and event.delta.stop_reason:
             self._stop_reason = event.delta.stop_reason
 
-    def _message_stop(self, _event: AnthropicEvent, out: list[Chunk]) -> None:
+    def _message_stop(self, out: list[Chunk]) -> None:
         if not self._begun:
             raise Truncated("the stream ended with message_stop before it held any answer")
         self.finish(out)
@@ -196,13 +207,3 @@ def _cite(citation: dict[str, Any], out: list[Chunk]) -> None:
     text = as_text(citation.get("cited_text"))
     if url or title or text:
         out.append(Citation(url, title, text))
-
-
-_EVENTS: dict[str, Callable[[AnthropicMachine, AnthropicEvent, list[Chunk]], None]] = {
-    "message_start": AnthropicMachine._message_start,
-    "content_block_start": AnthropicMachine._block_start,
-    "content_block_delta": AnthropicMachine._block_delta,
-    "content_block_stop": AnthropicMachine._block_stop,
-    "message_delta": AnthropicMachine._message_delta,
-    "message_stop": AnthropicMachine._message_stop,
-}

@@ -1,8 +1,8 @@
 """Which class an API error has: by the provider's own code first, by the HTTP status after it.
 
 The codes are those of OpenAI (platform.openai.com/docs/guides/error-codes), Anthropic
-(docs.anthropic.com/en/api/errors), OpenRouter (openrouter.ai/docs/api/reference/errors-and-debugging) and Google
-(google.rpc.Code), which the compatible servers repeat.
+(docs.anthropic.com/en/api/errors), OpenRouter (openrouter.ai/docs/api/reference/errors-and-debugging), Google
+(google.rpc.Code) and Bedrock (its exceptions), which the compatible servers repeat.
 """
 
 from __future__ import annotations
@@ -26,88 +26,43 @@ from .errors import (
 
 __all__ = ["api_error", "error_fields", "in_stream_error", "parse_error_body"]
 
-_CODES: dict[str, type[APIError]] = {
-    # the key
-    "access_denied": AuthenticationError,
-    "account_deactivated": AuthenticationError,
-    "authentication_error": AuthenticationError,
-    "forbidden": AuthenticationError,
-    "invalid_api_key": AuthenticationError,
-    "invalid_authentication": AuthenticationError,
-    "permission_denied": AuthenticationError,
-    "permission_error": AuthenticationError,
-    "unauthenticated": AuthenticationError,
-    "unauthorized": AuthenticationError,
-    # the request
-    "bad_request": BadRequestError,
-    "content_filter": BadRequestError,
-    "content_policy_violation": BadRequestError,
-    "context_length_exceeded": BadRequestError,
-    "exceed_context_size_error": BadRequestError,
-    "failed_precondition": BadRequestError,
-    "invalid_argument": BadRequestError,
-    "invalid_prompt": BadRequestError,
-    "invalid_request": BadRequestError,
-    "invalid_request_error": BadRequestError,
-    "out_of_range": BadRequestError,
-    "request_too_large": BadRequestError,
-    "string_above_max_length": BadRequestError,
-    "tool_use_failed": BadRequestError,
-    "unprocessable_entity": BadRequestError,
-    "unsupported_parameter": BadRequestError,
-    "unsupported_value": BadRequestError,
-    "validation_error": BadRequestError,
-    # what was asked for is not there
-    "deployment_not_found": NotFoundError,
-    "deploymentnotfound": NotFoundError,
-    "model_not_found": NotFoundError,
-    "not_found": NotFoundError,
-    "not_found_error": NotFoundError,
-    # too fast
-    "rate_limit": RateLimitError,
-    "rate_limit_error": RateLimitError,
-    "rate_limit_exceeded": RateLimitError,
-    "rate_limit_reached": RateLimitError,
-    "rate_limited": RateLimitError,
-    "requests": RateLimitError,
-    "tokens": RateLimitError,
-    "too_many_requests": RateLimitError,
-    # the money
-    "billing_error": QuotaError,
-    "billing_hard_limit_reached": QuotaError,
-    "billing_not_active": QuotaError,
-    "exceeded_current_quota_error": QuotaError,
-    "insufficient_balance": QuotaError,
-    "insufficient_credits": QuotaError,
-    "insufficient_quota": QuotaError,
-    "payment_required": QuotaError,
-    # no room
-    "engine_overloaded": OverloadedError,
-    "engine_overloaded_error": OverloadedError,
-    "insufficient_system_resource": OverloadedError,
-    "model_overloaded": OverloadedError,
-    "overloaded": OverloadedError,
-    "overloaded_error": OverloadedError,
-    "service_unavailable": OverloadedError,
-    "service_unavailable_error": OverloadedError,
-    "slow_down": OverloadedError,
-    "unavailable": OverloadedError,
-    "unavailable_error": OverloadedError,
-    # the provider
-    "api_error": ServerError,
-    "deadline_exceeded": ServerError,
-    "internal": ServerError,
-    "internal_error": ServerError,
-    "internal_server_error": ServerError,
-    "network_error": ServerError,
-    "server_error": ServerError,
-    "timeout": ServerError,
-    "timeout_error": ServerError,
-    "upstream_error": ServerError,
+_NAMES: dict[type[APIError], str] = {
+    AuthenticationError: """
+        access_denied account_deactivated authentication forbidden invalid_api_key invalid_authentication permission
+        permission_denied unauthenticated unauthorized
+    """,
+    BadRequestError: """
+        bad_request content_filter content_policy_violation context_length_exceeded exceed_context_size
+        failed_precondition invalid_argument invalid_prompt invalid_request out_of_range request_too_large
+        string_above_max_length tool_use_failed unprocessable_entity unsupported_parameter unsupported_value validation
+    """,
+    NotFoundError: "deployment_not_found model_not_found not_found resource_not_found",
+    # Google says RESOURCE_EXHAUSTED both for a rate and for a spent quota; its advice is to wait
+    RateLimitError: """
+        rate_limit rate_limit_exceeded rate_limit_reached rate_limited requests resource_exhausted throttling tokens
+        too_many_requests
+    """,
+    QuotaError: """
+        billing billing_hard_limit_reached billing_not_active exceeded_current_quota insufficient_balance
+        insufficient_credits insufficient_quota payment_required
+    """,
+    OverloadedError: """
+        engine_overloaded insufficient_system_resource model_not_ready model_overloaded overloaded service_unavailable
+        slow_down unavailable
+    """,
+    ServerError: """
+        abort api deadline_exceeded internal internal_server model model_stream model_timeout network server timeout
+        upstream
+    """,
 }
-# Google says `RESOURCE_EXHAUSTED` both for a rate and for a spent quota; its own advice is to wait.
-_CODES["resource_exhausted"] = RateLimitError
-_CODES["resourceexhausted"] = RateLimitError
+
+
+def _plain(code: str) -> str:
+    """A code without case, underscores and the words `error` and `exception` at its end."""
+    return code.lower().replace("_", "").replace("-", "").removesuffix("error").removesuffix("exception")
+
+
+_CODES = {_plain(name): kind for kind, names in _NAMES.items() for name in names.split()}
 
 _STATUSES: dict[int, type[APIError]] = {
     401: AuthenticationError,
@@ -200,8 +155,7 @@ def error_fields(data: object) -> tuple[str | None, str | None, int | None]:
     Of several names for the kind of error the one that is in the table of codes is taken, else the first. A number
     from 400 to 599 is a status.
     """
-    if isinstance(data, list):
-        data = next(iter(as_list(data)), None)
+    data = next(iter(as_list(data)), data)
     if isinstance(data, str):
         return _quoted(data), None, None
     outer = as_object(data)
@@ -219,7 +173,7 @@ def error_fields(data: object) -> tuple[str | None, str | None, int | None]:
     status = next((int(name) for name in names if name.isdecimal() and 400 <= int(name) <= 599), None)
     texts = [name for name in names if not name.isdecimal() and name != "error" and name != message]
     numbers = [name for name in names if name.isdecimal() and int(name) != status]
-    code = next((name for name in texts if name.lower() in _CODES), next(iter(texts + numbers), None))
+    code = next((name for name in texts if _plain(name) in _CODES), next(iter(texts + numbers), None))
     return message, None if code is None else _quoted(code, 80), status
 
 
@@ -228,8 +182,8 @@ def _message(data: dict[str, Any]) -> str | None:
         value = data.get(key)
         if isinstance(value, str) and value:
             return _quoted(value)
-        if isinstance(value, list | dict) and value:
-            return excerpt(msgspec.json.encode(value), 1000)
+        if found := as_list(value) or as_object(value):
+            return excerpt(msgspec.json.encode(found), 1000)
     return None
 
 
@@ -242,7 +196,7 @@ def _class_of_code(code: str | None) -> type[APIError] | None:
         return None
     if code.isdecimal():
         return _class_of_status(int(code))
-    return _CODES.get(code.lower())
+    return _CODES.get(_plain(code))
 
 
 def _class_of_status(status: int) -> type[APIError] | None:

@@ -10,13 +10,14 @@ from ._excerpt import excerpt
 from ._json import UNREADABLE, as_list, as_object, load
 from ._sse import ServerSentEvent, SSEDecoder
 from .chunks import Chunk
-from .errors import EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
+from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
 
 __all__ = ["EventMachine", "SSEChunkDecoder"]
 
 _MAX_BYTES = 8 * 1024 * 1024
 _QUOTED = 400
-_FIELD = re.compile(rb"(?:^|[\r\n])(?:data|event|id|retry|error)?(?::|$)")
+_TELLING = 8  # as many bytes as tell a field's name from other text
+_FIELD = re.compile(rb"(?:^|[\r\n])(?:data|event|id|retry|error)?:")
 
 
 class EventMachine(Protocol):
@@ -66,6 +67,7 @@ class SSEChunkDecoder:
         self._sse = SSEDecoder(max_event_bytes=_MAX_BYTES, error_field=True)
         self._head = b""  # the body's beginning, to decide by and to quote
         self._body: bytearray | None = None  # collects a body that is no event stream
+        self._is_page = False
         self._streaming = False
         self._events = 0
         self._spent = False
@@ -127,6 +129,7 @@ class SSEChunkDecoder:
             return
         if start[:1] in (b"<", b"{", b"["):
             self._body = bytearray()
+            self._is_page = start.startswith(b"<")
             self._collect(self._head)
             return
         self._streaming = True
@@ -139,10 +142,8 @@ class SSEChunkDecoder:
         body += data
         if len(body) > _MAX_BYTES:
             raise EventTooLarge(f"the body is one JSON document larger than {_MAX_BYTES} bytes")
-        if len(body) > _QUOTED and body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-            raise NotAStream(
-                f"the body is a web page, not an event stream: {excerpt(bytes(body[: 4 * _QUOTED]))}"
-            )
+        if self._is_page and len(body) > _QUOTED:
+            raise _web_page(bytes(body))
 
     def _stream(self, data: bytes, out: list[Chunk]) -> None:
         sse = self._sse
@@ -165,33 +166,37 @@ class SSEChunkDecoder:
             return
         if not self._streaming and self._head:
             self._sse.feed(self._head)
-        last = self._sse.pending()
-        if last is not None and not machine.done:
-            extra: list[Chunk] = []
-            try:
-                machine.event(last.event, last.data, extra)
-            except StreamdError as error:
-                if not isinstance(error, Truncated):
-                    raise
-            except UNREADABLE:
-                extra.clear()
-            if machine.terminal:
-                out += extra
+        self._end_with(self._sse.pending(), out)
         if machine.done:
             return
         if machine.terminal:
             machine.finish(out)
-        elif not self._events and self._head and not _FIELD.search(self._head) and last is None:
-            raise NotAStream(f"the body is not an event stream: {excerpt(self._head)}")
-        elif not self._events:
-            raise Truncated("the stream ended before its first whole event")
-        else:
+        elif self._events:
             raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
+        elif len(self._head.strip()) >= _TELLING and not _FIELD.search(self._head):
+            raise NotAStream(f"the body is not an event stream: {excerpt(self._head)}")
+        else:
+            raise Truncated("the stream ended before its first whole event")
+
+    def _end_with(self, last: ServerSentEvent | None, out: list[Chunk]) -> None:
+        """Take the event that has no blank line, if it is whole and the turn is complete with it."""
+        if last is None:
+            return
+        chunks: list[Chunk] = []
+        try:
+            self._machine.event(last.event, last.data, chunks)
+        except APIError:
+            out += chunks
+            raise
+        except (Truncated, *UNREADABLE):
+            return
+        if self._machine.terminal or self._machine.done:
+            out += chunks
 
     def _read_document(self, body: bytes, out: list[Chunk]) -> None:
         text = body.removeprefix(b"\xef\xbb\xbf")
-        if text.lstrip()[:1] == b"<":
-            raise NotAStream(f"the body is a web page, not an event stream: {excerpt(text)}")
+        if self._is_page:
+            raise _web_page(text)
         try:
             document = load(text)
             found = as_object(document)
@@ -208,6 +213,10 @@ class SSEChunkDecoder:
 
 def _holds_error(document: object) -> bool:
     return bool(as_object(next(iter(as_list(document)), None)).get("error"))
+
+
+def _web_page(body: bytes) -> NotAStream:
+    return NotAStream(f"the body is a web page, not an event stream: {excerpt(body)}")
 
 
 def _malformed(event: ServerSentEvent, error: BaseException) -> MalformedEvent:

@@ -91,15 +91,11 @@ def _struct(kind: type[_S], value: dict[str, Any]) -> _S:
     return kind(**fields)
 
 
-def _fit(kind: Any, value: Any) -> Any:
+def _fit(kind: Any, value: object) -> object:
     if kind is Any:
         return value
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return (
-            _struct(cast("type[msgspec.Struct]", kind), as_object(value))
-            if isinstance(value, dict)
-            else _UNFIT
-        )
+        return _struct(kind, value) if is_object(value) else _UNFIT
     if kind is int:
         return _whole(value)
     origin, arms = get_origin(kind), get_args(kind)
@@ -114,7 +110,7 @@ def _fit(kind: Any, value: Any) -> Any:
     return value if isinstance(value, kind) else _UNFIT
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: object) -> object:
     if isinstance(value, bool):
         return _UNFIT
     if isinstance(value, str) and value.isdecimal() and len(value) < 19:

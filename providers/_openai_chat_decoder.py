@@ -7,6 +7,7 @@ from typing import Any
 from ._api_errors import api_error, error_fields, in_stream_error
 from ._excerpt import excerpt
 from ._json import as_list, as_object, as_text, read
+from ._media import media
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._tool_calls import ToolCallAssembly
 from ._usage import openai_usage
@@ -181,6 +182,11 @@ class OpenAIChatMachine:
             out.append(self._calls.add(0, None, delta.function_call.name, delta.function_call.arguments))
         if delta.annotations:
             self._cite(delta.annotations, out)
+        for image in (
+            delta.images or ()
+        ):  # OpenRouter: https://openrouter.ai/docs/features/multimodal/image-generation
+            url = as_text(as_object(as_object(image).get("image_url")).get("url"))
+            out += [media(url)] if url is not None else []
 
     def _details(self, delta: ChatDelta, out: list[Chunk]) -> None:
         told = bool(delta.reasoning_content or delta.reasoning)

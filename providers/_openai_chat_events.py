@@ -48,6 +48,7 @@ class ChatDelta(Struct, gc=False):
     refusal: str | None = None
     function_call: ChatFunction | None = None
     annotations: list[Any] | None = None
+    images: list[Any] | None = None
 
 
 class ChatChoice(Struct, gc=False):
