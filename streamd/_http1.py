@@ -148,7 +148,7 @@ class ResponseReader:
         if self.complete:
             del self._pieces[self._last_piece :]
             self._parser = None
-        if self._pieces:
+        if self._pieces and self.head is not None:
             self._barren = 0
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
@@ -206,7 +206,7 @@ class ResponseReader:
         if self._room < 0:
             self._flooded()
         elif self.head is None:
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
