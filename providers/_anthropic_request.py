@@ -22,10 +22,11 @@ def anthropic_body(provider: str, context: Context, options: Options) -> bytes:
     """The JSON body that asks for one streamed turn.
 
     Roles must alternate on this wire, so neighbours of one role become one message; tool results are a user's
-    message. Signed and redacted thinking goes back unchanged and in its place; thinking without a signature (another
-    provider's, or cut off) would be refused and is left out, and so are blank texts, citations and a turn with
-    nothing left. System messages are all moved to the top, behind `context.system`. `max_tokens` is required; where
-    the caller gives none it is `DEFAULT_MAX_TOKENS`. `tool_choice` is sent only beside tools.
+    message. Signed and redacted thinking goes back unchanged and in its place. What would be refused is left out:
+    thinking without a signature (another provider's, or cut off), thinking that nothing follows (of a turn that was
+    cut off), blank texts, a turn with nothing left; and so are citations. System messages are all moved to the top,
+    behind `context.system`. `max_tokens` is required; where the caller gives none it is `DEFAULT_MAX_TOKENS`.
+    `tool_choice` is sent only beside tools.
 
     Raises:
         ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
@@ -72,7 +73,10 @@ def _turns(provider: str, context: Context) -> list[dict[str, Any]]:
 
 
 def _blocks(provider: str, message: Message) -> list[dict[str, Any]]:
-    return [block for block in (_block(provider, part) for part in message.content) if block is not None]
+    blocks = [block for block in (_block(provider, part) for part in message.content) if block is not None]
+    while blocks and blocks[-1]["type"] in {"thinking", "redacted_thinking"}:
+        blocks.pop()
+    return blocks
 
 
 def _block(provider: str, part: Part) -> dict[str, Any] | None:

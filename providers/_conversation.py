@@ -10,7 +10,7 @@ import msgspec
 
 from .chunks import Citation, RedactedThinking, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, Role
+from .messages import Context, Image, Message, Options, Part, Role
 
 __all__ = ["check_conversation", "encode_json", "sound_text"]
 
@@ -32,7 +32,7 @@ def check_conversation(provider: str, context: Context, options: Options) -> Non
     """
     if not options.model:
         raise ConfigError(f"{provider}: the model has no name")
-    if not any(message.role != "system" for message in context.messages):
+    if not any(message.role in {"user", "tool"} for message in context.messages):
         raise ConfigError(f"{provider}: the prompt is empty: there is no message to answer")
     for number, message in enumerate(context.messages):
         _check_message(provider, number, message)
@@ -68,12 +68,12 @@ def _check_message(provider: str, number: int, message: Message) -> None:
             raise ConfigError(f"{where} cannot hold a part of kind {_kind(part)!r}")
         if isinstance(part, Image):
             _check_image(where, part)
-    if (
-        message.role == "user"
-        and not any(isinstance(p, Image) for p in message.content)
-        and not message.text.strip()
-    ):
+    if message.role in {"user", "tool"} and not any(_says_something(part) for part in message.content):
         raise ConfigError(f"{where} is empty")
+
+
+def _says_something(part: Part) -> bool:
+    return not isinstance(part, Text) or bool(part.text.strip())
 
 
 def _check_image(where: str, image: Image) -> None:

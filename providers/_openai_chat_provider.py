@@ -13,6 +13,7 @@ from ._provider import Decoder, HTTPRequest
 from ._response_error import response_error
 from ._secret import Secret
 from ._urls import check_base_url, has_path, join_url
+from ._wires import WIRES
 from .errors import APIError
 from .messages import Context, Options
 
@@ -69,8 +70,6 @@ class OpenAIChat(Struct, frozen=True):
 
     def decoder(self) -> Decoder:
         """A fresh decoder for the body of one successful response."""
-        from ._wires import WIRES
-
         return WIRES[self.wire]()
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:

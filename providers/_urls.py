@@ -39,7 +39,7 @@ def check_base_url(base: str) -> SplitResult:
         host, _port = parts.hostname, parts.port
     except ValueError:
         raise ConfigError("the base URL cannot be read: its host or port is malformed") from None
-    if "@" in (parts.netloc or parts.path):
+    if "@" in parts.netloc + parts.path:  # a slash in a password ends the host early
         raise ConfigError("the base URL holds a user or password: give the key as `api_key` instead")
     _refuse_secret_query(parts.query, "base URL")
     if parts.scheme not in {"http", "https"} or not host:
