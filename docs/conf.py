@@ -1,10 +1,12 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+from sphinx.application import Sphinx
+from sphinx.util.inspect import TypeAliasForwardRef
+
 import streamd
 
 project = "streamd"
 author = "the streamd authors"
-copyright = author
 version = release = streamd.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
@@ -19,8 +21,24 @@ default_role = "code"  # docstrings mark names with single backquotes
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"Chunk": "Chunk", "Part": "Part"}
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
 python_use_unqualified_type_names = True
+
+
+def keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Begin a property's docstring with an empty comment: napoleon takes what its first line has before a colon for a type."""
+    if what in {"attribute", "property"}:
+        lines[:0] = ["..", ""]
+
+
+# Otherwise an alias inside a list is shown as TypeAliasForwardRef('Chunk').
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name
+
+
+def setup(app: Sphinx) -> None:
+    """Add what is not an extension of its own."""
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
