@@ -30,7 +30,7 @@ python_use_unqualified_type_names = True
 
 
 def keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Begin a property's docstring with an empty comment: napoleon takes what its first line has before a colon for a type."""
+    """Begin a property's docstring with an empty comment: napoleon takes its first line up to a colon for a type."""
     if what in {"attribute", "property"}:
         lines[:0] = ["..", ""]
 
