@@ -1,0 +1,336 @@
+"""One run of one child: its task, its shielded scope, its start handshake and its end."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from ._errors import InvalidSpec, LeakedCancellation
+from ._exits import Exit
+from ._spec import ChildSpec
+
+__all__ = ["Child", "ChildContext", "ChildRef", "Owner", "current", "current_child"]
+
+current: ContextVar[Child | None] = ContextVar("streamd.supervisors.current", default=None)
+
+
+class Owner(Protocol):
+    """Who a child reports to."""
+
+    @property
+    def path(self) -> str:
+        """The supervisor's name after those of the supervisors above it, joined by `/`."""
+        ...
+
+    def child_changed(self, child: Child, /) -> None:
+        """Is called, in the child's task, when it gets ready and when it has ended."""
+        ...
+
+
+class Child:
+    """One incarnation of a child.
+
+    Its scope is shielded, so that only its supervisor cancels it, in its turn, whatever happens outside.
+    """
+
+    __slots__ = (
+        "_done",
+        "_on_stop",
+        "_stop_event",
+        "exit",
+        "expected",
+        "number",
+        "owner",
+        "ready",
+        "ready_at",
+        "scope",
+        "spec",
+        "started_at",
+        "stop_requested",
+        "task",
+        "traps",
+        "value",
+    )
+
+    def __init__(self, spec: ChildSpec, number: int, owner: Owner) -> None:
+        self.spec = spec
+        self.number = number
+        self.scope = trio.CancelScope(shield=True)
+        self.ready = False
+        self.value: object = None
+        self.exit: Exit | None = None
+        self.expected = False  # whether the supervisor asked for its end
+        self.stop_requested = False
+        self.traps = False  # whether it opted in to grace; it stays so, as OTP's trap_exit does
+        self.task: trio.lowlevel.Task | None = None
+        self.started_at = trio.current_time()
+        self.ready_at = math.inf
+        self.owner = owner
+        self._done: trio.Event | None = None
+        self._on_stop: list[Callable[[], object]] | None = None
+        self._stop_event: trio.Event | None = None
+
+    @property
+    def path(self) -> str:
+        """The child's id after the names of the supervisors above it."""
+        return f"{self.owner.path}/{self.spec.id}"
+
+    def spawn(self, nursery: trio.Nursery, context: Context) -> None:
+        """Make the child's task, with the context variables its spec was added with."""
+        if not _waits_for_started(self.spec):
+            self.ready = True
+            self.ready_at = self.started_at
+        # start_soon copies the context it runs in, so that incarnations share none of their changes.
+        context.run(partial(nursery.start_soon, self._main, name=f"{self.path}#{self.number}"))
+
+    @trio.lowlevel.enable_ki_protection
+    async def _main(self) -> None:
+        self.task = trio.lowlevel.current_task()
+        current.set(self)
+        error: BaseException | None = None
+        value: object = None
+        returned = False
+        try:
+            with self.scope:
+                value = await _invoke(self.spec, None if self.ready else Readiness(self))
+                returned = True
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, the supervisor decides what becomes of it
+            # This frame would tie the error, the child and its exit into a cycle.
+            error = exc.with_traceback(exc.__traceback__ and exc.__traceback__.tb_next)
+        self._finish(value, error, returned=returned)
+        error = None
+
+    def _finish(self, value: object, error: BaseException | None, *, returned: bool) -> None:
+        lifetime = trio.current_time() - self.started_at
+        if error is not None:
+            if _leaks(error):
+                leak = LeakedCancellation(
+                    f"child {self.spec.id!r} ended with a Cancelled that is not its own"
+                )
+                leak.__cause__ = error
+                error = leak
+            self.exit = Exit("failed", error, lifetime)
+        elif returned:
+            self.exit = Exit("stopped" if self.stop_requested else "returned", None, lifetime, value)
+        else:
+            self.exit = Exit("cancelled", None, lifetime)
+        self.task = None
+        self._on_stop = None
+        if self._done is not None:
+            self._done.set()
+        self.owner.child_changed(self)
+
+    def get_ready(self, value: object) -> None:
+        """Take the child's `started(value)`."""
+        if self.ready:
+            raise RuntimeError("called 'started' twice on the same task status")
+        self.ready = True
+        self.ready_at = trio.current_time()
+        self.value = value
+        self.owner.child_changed(self)
+
+    def request_stop(self) -> None:
+        """Ask the child to end; one that opted in may take its time, any other is yet to be cancelled."""
+        self.expected = True
+        if not self.stop_requested:
+            self.stop_requested = True
+            if self._stop_event is not None:
+                self._stop_event.set()
+            for callback in tuple(self._on_stop or ()):
+                callback()
+
+    def stop_event(self) -> trio.Event:
+        """Return the event of the stop request, made on first use."""
+        if self._stop_event is None:
+            self._stop_event = trio.Event()
+            if self.stop_requested:
+                self._stop_event.set()
+        return self._stop_event
+
+    def trap(self, callback: Callable[[], object] | None = None) -> None:
+        """Opt in to grace, and have a function called on the stop request, at once if it was made already."""
+        self.traps = True
+        if callback is None:
+            return
+        if self.stop_requested:
+            callback()
+        elif self._on_stop is None:
+            self._on_stop = [callback]
+        else:
+            self._on_stop.append(callback)
+
+    def untrap(self, callback: Callable[[], object]) -> None:
+        """Take back the function, not the opting in."""
+        if self._on_stop and callback in self._on_stop:
+            self._on_stop.remove(callback)
+
+    async def wait(self) -> Exit:
+        """Wait for the end."""
+        if self.exit is None:
+            if self._done is None:
+                self._done = trio.Event()
+            await self._done.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+        assert self.exit is not None
+        return self.exit
+
+    def stack(self) -> tuple[str, ...]:
+        """Return where the child's task is, outermost frame first."""
+        if self.task is None:
+            return ()
+        return tuple(
+            f"{frame.f_code.co_qualname if hasattr(frame.f_code, 'co_qualname') else frame.f_code.co_name}"
+            f" ({frame.f_code.co_filename}:{line})"
+            for frame, line in self.task.iter_await_frames()
+            if frame.f_code is not _invoke.__code__ and frame.f_code is not Child._main.__code__
+        )
+
+
+@trio.lowlevel.disable_ki_protection
+async def _invoke(spec: ChildSpec, status: Readiness | None) -> object:
+    awaitable = spec.run(*spec.args) if status is None else spec.run(*spec.args, task_status=status)
+    if not isinstance(awaitable, Awaitable):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise InvalidSpec(f"child {spec.id!r}: {spec.run!r} is no async function, it returned {awaitable!r}")
+    return await awaitable
+
+
+class Readiness:
+    """The `task_status` a child is given."""
+
+    __slots__ = ("_child",)
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    def started(self, value: object = None) -> None:
+        """Tell the supervisor that the child is ready. May be called from any task, once."""
+        self._child.get_ready(value)
+
+
+def _waits_for_started(spec: ChildSpec) -> bool:
+    if spec.ready is not None:
+        return spec.ready == "task_status"
+    # inspect.signature costs more than the whole start of a child: read plain functions and methods by hand.
+    function = getattr(spec.run, "__func__", spec.run)
+    code = getattr(function, "__code__", None)
+    if code is not None and not hasattr(function, "__wrapped__"):
+        return "task_status" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    try:
+        return "task_status" in inspect.signature(spec.run).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _leaks(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_leaks(inner) for inner in error.exceptions)
+    return isinstance(error, trio.Cancelled)
+
+
+class ChildRef:
+    """One incarnation of a child, as `start_child` returns it (OTP: the pid).
+
+    A restart makes a new incarnation; the ref goes on speaking of its own.
+    """
+
+    __slots__ = ("_child",)
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    @property
+    def id(self) -> str:
+        """The child's id."""
+        return self._child.spec.id
+
+    @property
+    def incarnation(self) -> int:
+        """Which of the child's runs this is, from 1."""
+        return self._child.number
+
+    @property
+    def value(self) -> object:
+        """What the child gave to `task_status.started(value)`, or None."""
+        return self._child.value
+
+    async def wait(self) -> Exit:
+        """Wait until this incarnation has ended, and tell how (OTP: a monitor).
+
+        Any number of tasks may wait. Cancelling the wait does nothing to the child.
+        """
+        return await self._child.wait()
+
+    def __repr__(self) -> str:
+        return f"<ChildRef {self.id}#{self.incarnation}>"
+
+
+class ChildContext:
+    """What a child can know and say about itself; see `current_child`."""
+
+    __slots__ = ("_child",)
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    @property
+    def id(self) -> str:
+        """The child's id."""
+        return self._child.spec.id
+
+    @property
+    def incarnation(self) -> int:
+        """Which of its runs this is, from 1."""
+        return self._child.number
+
+    @property
+    def stop_requested(self) -> trio.Event:
+        """An event that is set when the supervisor asks the child to stop.
+
+        Waiting for it is not opting in: only `until_stop` and `trap_stop` give the child time.
+        """
+        return self._child.stop_event()
+
+    @contextmanager
+    def until_stop(self) -> Generator[trio.CancelScope, None, None]:
+        """Run a block until the supervisor asks the child to stop (OTP: `trap_exit`, and `terminate` after it).
+
+        The block is cancelled by the stop request; what follows it runs uncancelled, for at most `ChildSpec.shutdown`
+        seconds after the request. Entering it once opts in for the rest of the child's life.
+
+        Yields:
+            The cancel scope of the block; its `cancelled_caught` tells whether the stop request ended it.
+        """
+        scope = trio.CancelScope()
+        self._child.trap(scope.cancel)
+        try:
+            with scope:
+                yield scope
+        finally:
+            self._child.untrap(scope.cancel)
+
+    def trap_stop(self) -> None:
+        """Opt in to grace and nothing else: after the stop request the child works on for `ChildSpec.shutdown` seconds.
+
+        For a child that ends by itself once those before it have stopped: a consumer that drains its channel.
+        """
+        self._child.trap()
+
+
+def current_child() -> ChildContext:
+    """Return the supervised child that is running; tasks it started count as the child.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    child = current.get()
+    if child is None:
+        raise RuntimeError("current_child() was called outside of a supervised child")
+    return ChildContext(child)

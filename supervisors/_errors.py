@@ -1,0 +1,141 @@
+"""Every error of this library.
+
+    SupervisionError             everything below; `failures` names the children behind it
+    ├── InvalidSpec              yours, ValueError: a spec or an option cannot work
+    ├── ChildStartError          a child failed before it was ready
+    ├── RestartLimitExceeded     children failed more often than allowed
+    ├── ChildStopError           children raised while they were stopped for good
+    ├── LeakedCancellation       a child let the Cancelled of somebody else's scope out: its scopes are misnested
+    ├── UnknownChild             LookupError: no child of this id
+    ├── ChildExists              there is one already
+    ├── ChildRunning             not while it runs
+    ├── ChildRestarting          not while its restart is due
+    ├── MaxChildrenReached       no place for one more
+    ├── NotRunning               the supervisor has not started, is stopping, or has ended
+    ├── AlreadyRunning           one supervisor object cannot run twice at a time
+    └── WouldDeadlock            a child asks for what its supervisor can do only after the child has moved on
+
+`ChildReturned` stands as the error of a permanent child that returned without one. `KeyboardInterrupt`, `SystemExit`
+and `trio.Cancelled` are never wrapped in any of these.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AlreadyRunning",
+    "ChildExists",
+    "ChildFailure",
+    "ChildRestarting",
+    "ChildReturned",
+    "ChildRunning",
+    "ChildStartError",
+    "ChildStopError",
+    "InvalidSpec",
+    "LeakedCancellation",
+    "MaxChildrenReached",
+    "NotRunning",
+    "RestartLimitExceeded",
+    "SupervisionError",
+    "UnknownChild",
+    "WouldDeadlock",
+]
+
+MAX_LIVE_FAILURES = 16
+"""How many failures an error carries: each live exception keeps the frames it passed through alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFailure:
+    """One failure of one child.
+
+    Attributes:
+        id: the child's id.
+        incarnation: which of its runs failed, from 1.
+        error: the exception itself, or a `ChildReturned`.
+    """
+
+    id: str
+    incarnation: int
+    error: BaseException
+
+
+class SupervisionError(Exception):
+    """A supervisor could not do its work.
+
+    Attributes:
+        failures: the children's failures behind it, oldest first, at most the last 16.
+    """
+
+    failures: tuple[ChildFailure, ...]
+
+    def __init__(self, message: str, failures: Sequence[ChildFailure] = ()) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures[-MAX_LIVE_FAILURES:])
+
+
+class InvalidSpec(SupervisionError, ValueError):
+    """A child spec, a limit or an option of a supervisor cannot work; the message says which and why."""
+
+
+class ChildStartError(SupervisionError):
+    """A child raised, or took longer than its `start_timeout`, before it was ready.
+
+    What it raised is the `__cause__`. Children started before it were stopped in reverse order. A failed first start
+    is not retried (OTP: `failed_to_start_child`).
+    """
+
+
+class RestartLimitExceeded(SupervisionError):
+    """More restarts were needed than the supervisor's `RestartLimit`, or the `Backoff`, allows.
+
+    Its `__cause__` is an `ExceptionGroup` of the failures. OTP ends with the reason `shutdown` here, so that a transient
+    supervisor is silently gone; an error that propagates cannot be overlooked.
+    """
+
+
+class ChildStopError(SupervisionError):
+    """Children raised while the supervisor stopped them for good. Its `__cause__` is a group of what they raised."""
+
+
+class LeakedCancellation(SupervisionError):
+    """A child ended with a `trio.Cancelled` that belongs to no scope of its own: its cancel scopes are misnested."""
+
+
+class UnknownChild(SupervisionError, LookupError):
+    """The supervisor has no child of this id."""
+
+
+class ChildExists(SupervisionError):
+    """The supervisor has a child of this id already, running or not; delete it first or choose another id."""
+
+
+class ChildRunning(SupervisionError):
+    """The child is running; stop it first."""
+
+
+class ChildRestarting(SupervisionError):
+    """The child's restart is due; `stop_child` cancels the restart."""
+
+
+class MaxChildrenReached(SupervisionError):
+    """The supervisor has as many children as it may have."""
+
+
+class NotRunning(SupervisionError):
+    """The supervisor has not started yet, is stopping, or has ended."""
+
+
+class AlreadyRunning(SupervisionError):
+    """`run` was called while the same supervisor runs."""
+
+
+class WouldDeadlock(SupervisionError):
+    """A child asked its own supervisor for something before it was ready or while it was being stopped.
+
+    The supervisor does one thing at a time, and it is waiting for this very child.
+    """
+
+
+class ChildReturned(Exception):
+    """A permanent child returned. Nothing raises it: it stands as `ChildFailure.error`."""

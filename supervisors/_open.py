@@ -1,0 +1,152 @@
+"""Supervisors as blocks: the body runs beside the supervisor, and is over before the children are."""
+
+import random
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Protocol, Self, TypedDict, TypeVar, Unpack
+
+import trio
+
+from ._events import Observer
+from ._spec import AutoShutdown, Backoff, ChildSpec, RestartLimit, Strategy
+from ._supervisor import Supervisor
+
+__all__ = ["SupervisorOptions", "open_supervisor", "serve"]
+
+
+class SupervisorOptions(TypedDict, total=False):
+    """The keyword arguments of `Supervisor`, where each is explained."""
+
+    build: Callable[[], Iterable[ChildSpec]] | None
+    strategy: Strategy
+    restarts: RestartLimit
+    backoff: Backoff | None
+    auto_shutdown: AutoShutdown
+    cancel_grace: float
+    name: str | None
+    observer: Observer | None
+    rng: random.Random | None
+
+
+class Runnable(Protocol):
+    """What `serve` needs of a supervisor."""
+
+    async def run(self, *, task_status: trio.TaskStatus[Self]) -> None:
+        """Run until it is stopped."""
+        ...
+
+    def request_shutdown(self, reason: str | None = None) -> None:
+        """Ask it to stop in order."""
+        ...
+
+
+R = TypeVar("R", bound=Runnable)
+
+
+class _Service:
+    """One supervisor running beside a body."""
+
+    __slots__ = ("body", "changed", "error", "scope", "supervisor")
+
+    def __init__(self, supervisor: Runnable, body: trio.CancelScope) -> None:
+        self.supervisor = supervisor
+        self.body = body
+        self.scope = trio.CancelScope(shield=True)  # the body is over before the children are
+        self.error: BaseException | None = None
+        self.changed = trio.Event()
+
+    def started(self, value: object = None) -> None:
+        """The children are ready."""
+        self.changed.set()
+        self.changed = trio.Event()
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        try:
+            with self.scope:
+                await self.supervisor.run(task_status=self)
+        except BaseException as exc:  # noqa: BLE001 - raised by serve(), after the nursery
+            self.error = exc
+            self.body.cancel(f"its supervisor failed: {exc!r}")
+        self.changed.set()
+
+    async def stop(self) -> None:
+        """Wait for an orderly stop; a cancellation hurries it."""
+        self.supervisor.request_shutdown("the block was left")
+        try:
+            await self.changed.wait()
+        except trio.Cancelled:
+            self.scope.cancel("the block was cancelled while its supervisor stopped")
+            raise
+
+
+@asynccontextmanager
+async def serve(supervisor: R) -> AsyncGenerator[R, None]:
+    """Run a supervisor beside the body of a block; see `open_supervisor` for what leaves it."""
+    service: _Service | None = None
+    left: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            service = _Service(supervisor, nursery.cancel_scope)
+            nursery.start_soon(service.run)
+            try:
+                await service.changed.wait()
+                if service.error is None:
+                    yield supervisor
+                await service.stop()
+            except Exception:
+                try:
+                    await service.stop()
+                except trio.Cancelled:
+                    pass  # the body's error goes first; the stop was hurried
+                raise
+            except BaseException:
+                service.scope.cancel("the block was cancelled")
+                raise
+    except BaseExceptionGroup as group:
+        # The nursery wraps what leaves its block; the service itself raises nothing into it.
+        left = group.exceptions[0] if len(group.exceptions) == 1 else group
+    except trio.Cancelled as exc:
+        left = exc
+    assert service is not None
+    error = service.error
+    try:
+        if error is None:
+            if left is not None:
+                raise left
+        elif left is None or isinstance(left, trio.Cancelled):
+            raise error
+        else:
+            raise BaseExceptionGroup("the block and its supervisor failed", [left, error])
+    finally:
+        del left, error, service  # else tracebacks and this frame keep each other alive
+
+
+@asynccontextmanager
+async def open_supervisor(
+    *children: ChildSpec, **options: Unpack[SupervisorOptions]
+) -> AsyncGenerator[Supervisor, None]:
+    """Run a supervisor beside the body of an `async with` block.
+
+    The body begins once all children are ready. Leaving it is an orderly shutdown: the children are stopped in reverse
+    order with their full grace. When the block is cancelled, the body ends first; then the children are stopped in
+    the same order, each with at most `cancel_grace` seconds.
+
+    Should the supervisor fail, the body is cancelled. Should it stop by itself (`auto_shutdown`, `request_shutdown`), the
+    body goes on; `await supervisor.wait_stopped()` waits for that.
+
+    Args:
+        *children: the specs, in start order.
+        **options: those of `Supervisor`.
+
+    Yields:
+        The running `Supervisor`.
+
+    Raises:
+        SupervisionError: the supervisor failed: `ChildStartError` before the body, `RestartLimitExceeded` or `ChildStopError`.
+            An error of the body leaves the block as it is, bare.
+        BaseExceptionGroup: both the body and the supervisor failed.
+        InvalidSpec: as `Supervisor`.
+    """
+    async with serve(Supervisor(*children, **options)) as supervisor:
+        yield supervisor

@@ -1,0 +1,289 @@
+"""Tasks whose failures concern only who waits for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar, TypeVarTuple, Unpack, cast
+
+import trio
+
+from ._errors import AlreadyRunning, InvalidSpec, MaxChildrenReached, NotRunning
+from ._exits import Exit, is_fatal
+from ._spec import ChildSpec, Restart
+
+__all__ = ["TaskCancelled", "TaskHandle", "TaskSupervisor", "open_task_supervisor"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class TaskCancelled(Exception):
+    """The result was asked for of a task that was cancelled."""
+
+
+class TaskHandle(Generic[T]):
+    """A task of a `TaskSupervisor`. Awaiting the handle is `result()`.
+
+    The outcome is kept by the handle alone: once nobody refers to it, it is gone.
+    """
+
+    __slots__ = ("_cancelled", "_done", "_exit", "_scope", "name")
+
+    name: str
+    """What the task is called."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._scope = trio.CancelScope()
+        self._cancelled = False
+        self._done: trio.Event | None = None
+        self._exit: Exit | None = None
+
+    @property
+    def exit(self) -> Exit | None:
+        """How the task ended, or None while it runs."""
+        return self._exit
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Cancel the task. Idempotent, and does not wait.
+
+        Args:
+            reason: why, for the `Cancelled` the task sees.
+        """
+        self._scope.cancel(reason)
+
+    async def wait(self) -> Exit:
+        """Wait until the task has ended, and tell how; its error is in the `Exit`, not raised.
+
+        Any number of tasks may wait. Cancelling the wait does nothing to the task.
+        """
+        if self._exit is not None:
+            await trio.lowlevel.checkpoint()
+            return self._exit
+        if self._done is None:
+            self._done = trio.Event()
+        await self._done.wait()
+        return cast("Exit", self._exit)
+
+    async def result(self) -> T:
+        """Wait until the task has ended, and return what it returned.
+
+        Raises:
+            TaskCancelled: the task was cancelled.
+            BaseException: whatever the task raised.
+
+        Cancelling it does nothing to the task.
+        """
+        exit_ = await self.wait()
+        if exit_.error is not None:
+            raise exit_.error
+        if exit_.kind == "cancelled":
+            raise TaskCancelled(f"task {self.name!r} was cancelled")
+        return cast("T", exit_.value)
+
+    def __await__(self) -> Generator[object, None, T]:
+        """Wait as `result` does."""
+        return self.result().__await__()
+
+    def finish(self, exit_: Exit) -> None:
+        """Note the end. Called by the task."""
+        self._exit = exit_
+        if self._done is not None:
+            self._done.set()
+
+    @property
+    def scope(self) -> trio.CancelScope:
+        """The scope the task runs in."""
+        return self._scope
+
+
+class TaskSupervisor:
+    """Runs tasks beside each other, each alone in its failure (Elixir: `Task.Supervisor`, `async_nolink`).
+
+    What a task raises is delivered to its handle and nowhere else; the others live on. A `KeyboardInterrupt`, `SystemExit`
+    or the like in a task is no failure of the task: it cancels all and propagates. Nothing is kept of a finished task.
+
+    Args:
+        max_tasks: how many may run at once; None is no bound.
+        name: how it is called in task names.
+
+    Raises:
+        InvalidSpec: `max_tasks` is less than 1.
+    """
+
+    __slots__ = ("__weakref__", "_count", "_max_tasks", "_name", "_nursery", "_shutdown")
+
+    def __init__(self, *, max_tasks: int | None = None, name: str | None = None) -> None:
+        if max_tasks is not None and max_tasks < 1:
+            raise InvalidSpec(f"max_tasks must be 1 or more, or None, not {max_tasks!r}")
+        self._max_tasks = max_tasks
+        self._name = name or "tasks"
+        self._nursery: trio.Nursery | None = None
+        self._shutdown: trio.Event | None = None
+        self._count = 0
+
+    @property
+    def active(self) -> int:
+        """How many tasks are running."""
+        return self._count
+
+    def start_soon(
+        self, fn: Callable[[Unpack[Ts]], Awaitable[T]], *args: Unpack[Ts], name: str | None = None
+    ) -> TaskHandle[T]:
+        """Start a task.
+
+        Args:
+            fn: an async function.
+            *args: its positional arguments.
+            name: how the task is called; None takes the function's name.
+
+        Returns:
+            The handle its outcome is delivered to.
+
+        Raises:
+            MaxChildrenReached: `max_tasks` are running.
+            NotRunning: the supervisor has not started, is stopping, or has ended.
+        """
+        if self._nursery is None or self._shutdown is None or self._shutdown.is_set():
+            raise NotRunning(f"{self._name}: no task can be started, the supervisor is not running")
+        if self._count == self._max_tasks:
+            raise MaxChildrenReached(
+                f"{self._name}: {self._max_tasks} tasks are running, which is the most allowed"
+            )
+        handle: TaskHandle[T] = TaskHandle(name or getattr(fn, "__qualname__", None) or repr(fn))
+        self._count += 1
+        self._nursery.start_soon(self._main, handle, fn, args, name=f"{self._name}/{handle.name}")
+        return handle
+
+    @trio.lowlevel.enable_ki_protection
+    async def _main(
+        self, handle: TaskHandle[T], fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[Unpack[Ts]]
+    ) -> None:
+        began = trio.current_time()
+        value: object = None
+        error: BaseException | None = None
+        cancelled: BaseException | None = None
+        returned = False
+        try:
+            with handle.scope:
+                value = await _invoke(fn, args)
+                returned = True
+        except trio.Cancelled as exc:
+            cancelled = exc
+        except BaseExceptionGroup as group:
+            # A cancellation from outside goes on outwards; what failed beside it is the task's own.
+            cancelled, error = group.split(trio.Cancelled)
+        except BaseException as exc:  # noqa: BLE001 - it is the handle's, or raised below
+            error = exc
+        self._count -= 1
+        lifetime = trio.current_time() - began
+        if error is not None:
+            handle.finish(Exit("failed", error, lifetime))
+        elif returned:
+            handle.finish(Exit("returned", None, lifetime, value))
+        else:
+            handle.finish(Exit("cancelled", None, lifetime))
+        leaving = error if is_fatal(error) else cancelled
+        try:
+            if leaving is not None:
+                raise leaving
+        finally:
+            del error, cancelled, leaving  # else the traceback and this frame keep each other alive
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncGenerator[trio.Event, None]:
+        """Hold the nursery of the tasks; leaving it normally waits for them. For `run` and `open_task_supervisor`."""
+        if self._nursery is not None:
+            raise AlreadyRunning(f"{self._name}: runs already")
+        shutdown = self._shutdown = trio.Event()
+        left: BaseException | None = None
+        try:
+            async with trio.open_nursery() as self._nursery:
+                try:
+                    yield shutdown
+                finally:
+                    shutdown.set()
+        except BaseExceptionGroup as group:
+            left = group.exceptions[0] if len(group.exceptions) == 1 else group
+        finally:
+            self._nursery = None
+        try:
+            if left is not None:
+                raise left
+        finally:
+            del left  # else the traceback and this frame keep each other alive
+
+    async def run(self, *, task_status: trio.TaskStatus[TaskSupervisor] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `request_shutdown`, then return once every task has ended.
+
+        Run by a `Supervisor` (see `as_child`), the parent's stop request cancels all tasks at once.
+
+        Args:
+            task_status: told `started(self)` when tasks can be started.
+
+        Raises:
+            AlreadyRunning: this object runs already.
+
+        Cancelling it cancels all tasks together and waits for their end.
+        """
+        async with self.hold() as shutdown:
+            task_status.started(self)
+            await shutdown.wait()
+
+    def request_shutdown(self, reason: str | None = None) -> None:
+        """Take no more tasks, and end once those running have ended. Idempotent, and does not wait.
+
+        Args:
+            reason: not used; for the same call as a `Supervisor`'s.
+        """
+        if self._shutdown is not None:
+            self._shutdown.set()
+
+    def as_child(self, id: str, *, restart: Restart = "permanent", significant: bool = False) -> ChildSpec:  # noqa: A002 - as the spec's field
+        """Return a spec that runs this supervisor as a child of another.
+
+        Args:
+            id: the child's id.
+            restart: as in `ChildSpec`.
+            significant: as in `ChildSpec`.
+        """
+        return ChildSpec(
+            id=id,
+            run=self.run,
+            restart=restart,
+            significant=significant,
+            shutdown=math.inf,
+            ready="task_status",
+            kind="supervisor",
+        )
+
+
+@trio.lowlevel.disable_ki_protection
+async def _invoke(fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[Unpack[Ts]]) -> T:
+    return await fn(*args)
+
+
+@asynccontextmanager
+async def open_task_supervisor(
+    *, max_tasks: int | None = None, name: str | None = None
+) -> AsyncGenerator[TaskSupervisor, None]:
+    """Run a `TaskSupervisor` around the body of an `async with` block.
+
+    Leaving the block waits for every task; no new ones are taken then. When the body raises or the block is cancelled, the
+    tasks are cancelled together and waited for.
+
+    Args:
+        max_tasks: how many may run at once; None is no bound.
+        name: how it is called in task names.
+
+    Yields:
+        The `TaskSupervisor`.
+
+    Raises:
+        InvalidSpec: as `TaskSupervisor`. An error of the body leaves the block as it is, bare.
+    """
+    supervisor = TaskSupervisor(max_tasks=max_tasks, name=name)
+    async with supervisor.hold():
+        yield supervisor
