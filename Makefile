@@ -59,7 +59,7 @@ docs: .venv/.docs ## the documentation, in docs/_build/html
 dist: .venv/.dev ## wheel and source archive, in dist/
 	@echo 'dist: python -m build'
 	@rm -rf build dist
-	@$(BIN)/python -m build $(if $(UV),--installer uv) >/dev/null
+	@log=$$($(BIN)/python -m build 2>&1) || { echo "$$log"; exit 1; }
 	@ls dist/*
 
 clean: ## remove everything built; the environments stay
