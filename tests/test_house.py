@@ -164,6 +164,19 @@ def test_the_version_is_one() -> None:
     assert heading[1] == PROJECT["version"]
 
 
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
+def test_a_document_names_only_what_is_there(page: Path) -> None:
+    """Every relative link of a document leads to a file, and every `make` it shows is a target."""
+    text = page.read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if ":" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"[`$] ?make ([a-z]+)", text)) <= set(targets)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a source archive, as a release is, but with the tools at hand: no network is needed."""
