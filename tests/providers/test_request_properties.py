@@ -1,7 +1,6 @@
-"""What holds of every conversation, on every wire."""
+"""What holds of every conversation that can be sent, on every wire."""
 
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 from hypothesis import given, settings
@@ -10,10 +9,8 @@ from hypothesis import strategies as st
 from streamd.providers import (
     Anthropic,
     Citation,
-    ConfigError,
     Context,
     Image,
-    Media,
     Message,
     OpenAIChat,
     Options,
@@ -39,25 +36,14 @@ ASSISTANT = (
 )
 USER = st.builds(Text, WORDS) | st.just(Image(data=b"a")) | st.just(Image(url="https://x.test"))
 RESULT = st.builds(ToolResult, st.just("c"), st.just("t"), WORDS | st.just("\udc80"), st.booleans())
-STRAY = st.just(Media("audio/wav", b"a")) | RESULT | USER | ASSISTANT
-
-
-def messages(role: str, parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Message]:
-    """Messages of one role, now and then with a part that does not belong there."""
-    mostly = st.lists(parts, max_size=4) | st.lists(parts, max_size=4) | st.lists(parts | STRAY, max_size=4)
-    return mostly.map(lambda content: Message(role, tuple(content)))  # type: ignore[arg-type] # one of the four
-
-
+MESSAGES = (
+    st.lists(USER, max_size=3).map(lambda parts: Message("user", (*parts, Text("go"))))
+    | st.lists(ASSISTANT, max_size=4).map(lambda parts: Message("assistant", tuple(parts)))
+    | st.lists(RESULT, min_size=1, max_size=3).map(lambda parts: Message("tool", tuple(parts)))
+    | WORDS.map(Message.system)
+)
 CONTEXTS = st.builds(
-    Context,
-    st.lists(
-        messages("user", USER)
-        | messages("assistant", ASSISTANT)
-        | messages("tool", RESULT)
-        | messages("system", st.builds(Text, WORDS)),
-        max_size=6,
-    ).map(tuple),
-    st.none() | WORDS,
+    Context, st.lists(MESSAGES, max_size=6).map(lambda said: (*said, Message.user("go"))), st.none() | WORDS
 )
 
 
@@ -65,10 +51,7 @@ CONTEXTS = st.builds(
 @given(context=CONTEXTS)
 def test_messages_have_the_shape_the_wire_takes(context: Context) -> None:
     """Roles alternate, nothing is empty, thinking is signed and followed by something, and all calls are kept."""
-    try:
-        body = msgspec.json.decode(Anthropic().request(context, Options("m")).body)
-    except ConfigError:
-        return
+    body = msgspec.json.decode(Anthropic().request(context, Options("m")).body)
     turns = body["messages"]
     assert turns
     assert all(before["role"] != after["role"] for before, after in pairwise(turns))
@@ -90,10 +73,7 @@ def test_messages_have_the_shape_the_wire_takes(context: Context) -> None:
 @given(context=CONTEXTS)
 def test_chat_completions_keep_every_message_that_says_something(context: Context) -> None:
     """Roles keep their order, arguments decode to what they were, and no text is lost."""
-    try:
-        body = msgspec.json.decode(OpenAIChat("here", "http://127.0.0.1").request(context, Options("m")).body)
-    except ConfigError:
-        return
+    body = msgspec.json.decode(OpenAIChat("here", "http://127.0.0.1").request(context, Options("m")).body)
     turns = body["messages"][1 if context.system else 0 :]
     expected = [
         message.role
