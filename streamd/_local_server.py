@@ -17,6 +17,18 @@ from pathlib import Path
 
 import trio
 
+from streamd.providers import Provider, resolve
+from streamd.supervisors import (
+    Backoff,
+    ChildFailure,
+    ChildSpec,
+    ChildStartError,
+    RestartLimit,
+    RestartLimitExceeded,
+    current_child,
+    open_supervisor,
+)
+
 from . import _local_child
 from ._local_model import Progress, fetch_model, require, user_model
 from ._local_process import OwnedProcess, open_owned_process
@@ -26,6 +38,9 @@ __all__ = ["LocalServer", "open_local_server"]
 
 GRACE = 2.0
 START_TIMEOUT = 300.0
+RESTARTS = RestartLimit(3, per=60.0)
+# A big model may take so long to load that the limit's window is never full.
+BACKOFF = Backoff(initial=0.1, maximum=5.0, max_consecutive=3)
 HEALTH_PERIOD = 0.05
 HEALTHY = b"HTTP/1.1 200"
 
@@ -50,9 +65,9 @@ class LocalServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def provider(self) -> tuple[str, dict[str, str]]:
-        """The provider to ask it with, as `streamd.providers.resolve` takes one."""
-        return ("openai-compatible", {"base_url": f"{self.base_url}/v1"})
+    def provider(self) -> Provider:
+        """The provider to ask it with. Keys in the environment are not for this server: none is sent."""
+        return resolve(("llamacpp", {"base_url": f"{self.base_url}/v1"}), environ={})
 
 
 @asynccontextmanager
@@ -102,13 +117,26 @@ async def open_local_server(
 async def serve(
     server: LocalServer, command: Command, *, start_timeout: float = START_TIMEOUT
 ) -> AsyncGenerator[LocalServer, None]:
-    async def run(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        await run_server(server, command, start_timeout, task_status=task_status)
+    """Keep the process that `command` starts running, and `server` told of it, for as long as the block runs.
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(run)
-        yield server
-        nursery.cancel_scope.cancel()
+    Raises:
+        ModelUnavailable: it did not start, or failed more often than `RESTARTS` and `BACKOFF` allow.
+    """
+    child = ChildSpec(
+        id=f"local model {server.model}",
+        run=run_server,
+        args=(server, command, start_timeout),
+        shutdown=2 * GRACE,
+    )
+    try:
+        async with open_supervisor(child, restarts=RESTARTS, backoff=BACKOFF):
+            yield server
+    except (ChildStartError, RestartLimitExceeded) as error:
+        match error.failures:
+            case [*_, ChildFailure(id=child.id, error=last)]:
+                raise ModelUnavailable(str(last)) from error
+            case _:
+                raise
 
 
 async def run_server(
@@ -118,7 +146,7 @@ async def run_server(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run one process of `server`, from its start to its end.
+    """Run one process of `server`, from its start to its end, as the child of a supervisor.
 
     Raises:
         ModelUnavailable: the process ended, or was not healthy within `start_timeout` seconds.
@@ -131,9 +159,13 @@ async def run_server(
                 task_status.started()
         if starting.cancelled_caught:
             raise _unavailable(server, f"was not ready within {start_timeout:g} s", process)
-        while await process.read_line() is not None:
-            pass
-        raise _unavailable(server, f"ended with status {await process.wait()}", process)
+        with current_child().until_stop() as stop_request:
+            while await process.read_line() is not None:
+                pass
+            await process.wait()
+        if not stop_request.cancelled_caught:
+            raise _unavailable(server, f"ended with status {await process.wait()}", process)
+        await process.stop(GRACE)
 
 
 async def _listening(process: OwnedProcess) -> int | None:

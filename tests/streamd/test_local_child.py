@@ -76,6 +76,25 @@ async def test_the_watch_reads_over_what_is_written() -> None:
     assert ended.is_set()
 
 
+def test_what_is_ended_is_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the whole group is killed, at once."""
+    killed: list[tuple[int, int]] = []
+    told = threading.Event()
+
+    def kill(group: int, number: int) -> None:
+        killed.append((group, number))
+        told.set()
+
+    monkeypatch.setattr("os.killpg", kill)
+    monkeypatch.setattr(_local_child, "sys", SimpleNamespace(platform="other"))
+    reader, writer = os.pipe()
+    _local_child.guard(reader)
+    os.close(writer)
+    assert told.wait(10)
+    os.close(reader)
+    assert killed == [(os.getpgrp(), signal.SIGKILL)]
+
+
 def test_a_server_that_does_not_start_is_a_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

