@@ -2,7 +2,9 @@
 
 import functools
 import math
+import os
 import select
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import cast, final
@@ -94,7 +96,9 @@ def _reason(exc: BaseException) -> str:
         return f"its certificate does not verify: {cause.verify_message}"
     if isinstance(exc, trio.BrokenResourceError):
         return f"the TLS handshake failed: {cause or 'the connection broke'}"
-    return (exc.strerror if isinstance(exc, OSError) else None) or str(exc) or type(exc).__name__
+    if isinstance(exc, OSError) and exc.errno and not isinstance(exc, socket.gaierror):
+        return os.strerror(exc.errno)  # trio's own text repeats the address
+    return str(exc) or type(exc).__name__
 
 
 async def _encrypt(stream: trio.abc.Stream, context: ssl.SSLContext, host: str) -> trio.abc.Stream:
@@ -120,9 +124,9 @@ async def is_still(stream: trio.abc.Stream) -> bool:
     match stream:
         case trio.SSLStream(transport_stream=_Below() as below):
             return await is_still(below.stream) and await below.is_dry(stream)
-        case trio.SocketStream(socket=socket):
+        case trio.SocketStream():
             poll = select.poll()
-            poll.register(socket.fileno(), select.POLLIN)
+            poll.register(stream.socket.fileno(), select.POLLIN)
             return not poll.poll(0)
         case _:
             return False

@@ -44,7 +44,7 @@ async def no_leaks() -> AsyncIterator[None]:
     """Fail if a task, file or socket that was not there before the block is there after it.
 
     Enter it inside the test's servers and outside the code under test. A server's own task and socket for a
-    connection end some scheduler passes after the client's, so it looks again and again, for a bounded number of passes.
+    connection end some scheduler passes after the client's: it looks again and again, for a bounded number of passes.
     """
     tasks_before, fds_before = tasks(), open_fds()
     yield

@@ -1,9 +1,9 @@
 """A raw HTTP/1.1 server that plays scripts: what a client must stand, byte by byte.
 
-A script is what happens for one request: a list of steps. The first request to arrive gets the first script, the second
-the second, and so on; the last script serves every request after it. The server reads each request whole before it plays
-(unless the script begins with `UNREAD` or `HEAD_ONLY`), so that closing sends a FIN and not an RST. After the last step
-the connection is kept for the next request.
+A script is what happens for one request: a list of steps. The first request to arrive gets the first script, the
+second the second, and so on; the last script serves every request after it. The server reads each request whole before
+it plays (unless the script begins with `UNREAD` or `HEAD_ONLY`), so that closing sends a FIN and not an RST. After the
+last step the connection is kept for the next request.
 
     async with serve([response(200, body=b"hi")]) as server:
         ...  # server.url, server.requests, server.connections
@@ -370,7 +370,9 @@ async def serve(*scripts: Script, tls: bool = False) -> AsyncIterator[Server]:
 class Network(Server):
     """A server in memory. `HTTPTransport(connect=network.connect)` leads every host and port to it."""
 
-    def __init__(self, scripts: Sequence[Script], nursery: trio.Nursery, *, lockstep: bool, tls: bool) -> None:
+    def __init__(
+        self, scripts: Sequence[Script], nursery: trio.Nursery, *, lockstep: bool, tls: bool
+    ) -> None:
         url = f"{'https' if tls else 'http'}://memory.test"
         super().__init__(url, scripts, tls_contexts()[0] if tls else None)
         self.hosts: list[tuple[str, int]] = []
@@ -424,7 +426,9 @@ class _MemoryStream(trio.abc.HalfCloseableStream):
 
 
 @asynccontextmanager
-async def memory_network(*scripts: Script, lockstep: bool = False, tls: bool = False) -> AsyncIterator[Network]:
+async def memory_network(
+    *scripts: Script, lockstep: bool = False, tls: bool = False
+) -> AsyncIterator[Network]:
     """Play scripts in memory, without a socket: for tests under a `trio.testing.MockClock`.
 
     Args:
@@ -459,7 +463,9 @@ def response(
     return "\r\n".join(lines).encode("latin-1") + (body or b"")
 
 
-def chunked(*parts: bytes, headers: dict[str, str] | None = None, status: int = 200, last: bool = True) -> bytes:
+def chunked(
+    *parts: bytes, headers: dict[str, str] | None = None, status: int = 200, last: bool = True
+) -> bytes:
     """A response whose body is these chunks; without the last chunk, and so cut, if `last` is false."""
     fields = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked", **(headers or {})}
     head = response(status, fields, None)
@@ -474,7 +480,9 @@ def chunk(part: bytes) -> bytes:
 def sse(*events: str | tuple[str, str]) -> bytes:
     """An event stream: data alone, or the event's name and data."""
     lines = [("", each) if isinstance(each, str) else each for each in events]
-    return "".join((f"event: {name}\n" if name else "") + f"data: {data}\n\n" for name, data in lines).encode()
+    return "".join(
+        (f"event: {name}\n" if name else "") + f"data: {data}\n\n" for name, data in lines
+    ).encode()
 
 
 def segments(data: bytes, size: int = 1) -> list[Step]:
