@@ -164,15 +164,16 @@ def error_fields(data: object) -> tuple[str | None, str | None, int | None]:
     inner = as_object(error) or outer
     message = _message(inner) or _message(outer) or (told and _quoted(told))
     found = [inner.get(key) for key in ("code", "type", "status", "status_code")]
-    found += [told, as_object(inner.get("metadata")).get("error_type")]  # the latter is OpenRouter's
+    found.append(as_object(inner.get("metadata")).get("error_type"))  # OpenRouter's
+    found.append(told if told is not None and _plain(told) in _CODES else None)
     names = [
         str(name)
         for name in found
         if isinstance(name, str | int) and not isinstance(name, bool) and name != ""
     ]
-    status = next((int(name) for name in names if name.isdecimal() and 400 <= int(name) <= 599), None)
-    texts = [name for name in names if not name.isdecimal() and name != "error" and name != message]
-    numbers = [name for name in names if name.isdecimal() and int(name) != status]
+    status = next((number for name in names if 400 <= (number := _number(name)) <= 599), None)
+    texts = [name for name in names if not _number(name) and name != "error"]
+    numbers = [name for name in names if _number(name) not in (0, status)]
     code = next((name for name in texts if _plain(name) in _CODES), next(iter(texts + numbers), None))
     return message, None if code is None else _quoted(code, 80), status
 
@@ -187,6 +188,10 @@ def _message(data: dict[str, Any]) -> str | None:
     return None
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= 9 else 0
+
+
 def _quoted(text: str, limit: int = 1000) -> str:
     return excerpt(text.encode("utf-8", "replace"), limit)
 
@@ -194,9 +199,7 @@ def _quoted(text: str, limit: int = 1000) -> str:
 def _class_of_code(code: str | None) -> type[APIError] | None:
     if code is None:
         return None
-    if code.isdecimal():
-        return _class_of_status(int(code))
-    return _CODES.get(_plain(code))
+    return _class_of_status(_number(code)) or _CODES.get(_plain(code))
 
 
 def _class_of_status(status: int) -> type[APIError] | None:

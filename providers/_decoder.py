@@ -133,7 +133,7 @@ class SSEChunkDecoder:
             self._collect(self._head)
             return
         self._streaming = True
-        data, self._head = self._head, self._head[:_QUOTED]
+        data, self._head = self._head, b""
         self._stream(data, out)
 
     def _collect(self, data: bytes) -> None:
@@ -148,6 +148,8 @@ class SSEChunkDecoder:
     def _stream(self, data: bytes, out: list[Chunk]) -> None:
         sse = self._sse
         machine = self._machine
+        if not self._events and len(self._head) < _QUOTED:
+            self._head += data[:_QUOTED]
         for event in sse.feed(data):
             try:
                 machine.event(event.event, event.data, out)
