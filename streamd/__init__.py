@@ -1,5 +1,146 @@
-"""An actor-style supervised runtime for streaming LLM sessions on trio."""
+"""An actor-style supervised runtime for streaming LLM sessions on trio.
 
+    async with streamd.open_session("anthropic:claude-sonnet-4-6", "Hello") as session:
+        async for text in session.text_stream:
+            print(text, end="")
+
+The folders behind it: `streamd.providers` builds requests and decodes bytes, without any I/O; `streamd.supervisors`
+is OTP-style supervision for trio, of use without any model.
+"""
+
+from streamd.providers import Chunk as Chunk
+from streamd.providers import Citation as Citation
+from streamd.providers import Image as Image
+from streamd.providers import Media as Media
+from streamd.providers import Message as Message
+from streamd.providers import Metadata as Metadata
+from streamd.providers import ModelSpec as ModelSpec
+from streamd.providers import Part as Part
+from streamd.providers import RedactedThinking as RedactedThinking
+from streamd.providers import Reset as Reset
+from streamd.providers import Secret as Secret
+from streamd.providers import Stop as Stop
+from streamd.providers import StopReason as StopReason
+from streamd.providers import Text as Text
+from streamd.providers import Thinking as Thinking
+from streamd.providers import ToolCall as ToolCall
+from streamd.providers import ToolCallDelta as ToolCallDelta
+from streamd.providers import ToolResult as ToolResult
+from streamd.providers import Usage as Usage
+
+from ._http import HTTPClient as HTTPClient
+from ._local_server import LocalServer as LocalServer
+from ._local_server import open_local_server as open_local_server
+from ._open import open_session as open_session
+from ._open import stream as stream
+from ._prompt import Prompt as Prompt
+from ._response import Response as Response
+from ._response import SessionMetadata as SessionMetadata
+from ._response import SessionStatistics as SessionStatistics
+from ._retry import Retry as Retry
+from ._session import Session as Session
+from ._session import TextStream as TextStream
+from ._state import Status as Status
+from ._timers import Timeouts as Timeouts
+from ._toolbox import Approve as Approve
+from ._tools import Tool as Tool
+from ._tools import tool as tool
+from ._transport import HTTPTransport as HTTPTransport
 from ._version import __version__ as __version__
+from .errors import ActorCrashed as ActorCrashed
+from .errors import APIError as APIError
+from .errors import AuthenticationError as AuthenticationError
+from .errors import BadRequestError as BadRequestError
+from .errors import ConfigError as ConfigError
+from .errors import ConnectFailed as ConnectFailed
+from .errors import ConnectionLost as ConnectionLost
+from .errors import EncodingRefused as EncodingRefused
+from .errors import EventTooLarge as EventTooLarge
+from .errors import MalformedEvent as MalformedEvent
+from .errors import ModelUnavailable as ModelUnavailable
+from .errors import NotAStream as NotAStream
+from .errors import NotFoundError as NotFoundError
+from .errors import OverloadedError as OverloadedError
+from .errors import Phase as Phase
+from .errors import ProtocolViolation as ProtocolViolation
+from .errors import QuotaError as QuotaError
+from .errors import RateLimitError as RateLimitError
+from .errors import RedirectRefused as RedirectRefused
+from .errors import SequenceGap as SequenceGap
+from .errors import ServerError as ServerError
+from .errors import Stalled as Stalled
+from .errors import StreamdError as StreamdError
+from .errors import StreamError as StreamError
+from .errors import Timer as Timer
+from .errors import ToolError as ToolError
+from .errors import TransportError as TransportError
+from .errors import Truncated as Truncated
 
-__all__ = ["__version__"]
+__all__ = [
+    "APIError",
+    "ActorCrashed",
+    "Approve",
+    "AuthenticationError",
+    "BadRequestError",
+    "Chunk",
+    "Citation",
+    "ConfigError",
+    "ConnectFailed",
+    "ConnectionLost",
+    "EncodingRefused",
+    "EventTooLarge",
+    "HTTPClient",
+    "HTTPTransport",
+    "Image",
+    "LocalServer",
+    "MalformedEvent",
+    "Media",
+    "Message",
+    "Metadata",
+    "ModelSpec",
+    "ModelUnavailable",
+    "NotAStream",
+    "NotFoundError",
+    "OverloadedError",
+    "Part",
+    "Phase",
+    "Prompt",
+    "ProtocolViolation",
+    "QuotaError",
+    "RateLimitError",
+    "RedactedThinking",
+    "RedirectRefused",
+    "Reset",
+    "Response",
+    "Retry",
+    "Secret",
+    "SequenceGap",
+    "ServerError",
+    "Session",
+    "SessionMetadata",
+    "SessionStatistics",
+    "Stalled",
+    "Status",
+    "Stop",
+    "StopReason",
+    "StreamError",
+    "StreamdError",
+    "Text",
+    "TextStream",
+    "Thinking",
+    "Timeouts",
+    "Timer",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolError",
+    "ToolResult",
+    "TransportError",
+    "Truncated",
+    "Usage",
+    "__version__",
+    "open_local_server",
+    "open_session",
+    "stream",
+    "tool",
+]

@@ -56,9 +56,13 @@ def watch(lifeline: int, parent: int, end: Callable[[], None]) -> None:
 
 
 def threads() -> int:
-    """How many threads compute: one for each processor this process may use, at most 8."""
+    """How many threads compute: one less than the processors this process may use; at least 1, at most 8.
+
+    They wait for each other hundreds of times a token, so that one which must share its processor slows them all:
+    two on two busy processors were measured eight times slower than one.
+    """
     usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(usable, MAX_THREADS)
+    return min(max(usable - 1, 1), MAX_THREADS)
 
 
 def start(settings: dict[str, Any]) -> Any:

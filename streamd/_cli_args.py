@@ -1,0 +1,142 @@
+"""What the command line asks for: `streamd chat` and `streamd providers`, as plain values."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+
+from ._tools import Tool
+from ._version import __version__
+from .errors import ConfigError
+
+__all__ = ["ChatCommand", "ProvidersCommand", "load_tool", "parse"]
+
+DEFAULT_MODEL = "local"
+
+
+class ChatCommand(Struct, frozen=True, kw_only=True):
+    """`streamd chat`: the prompt, `None` where none was given, and how it is to be answered and shown."""
+
+    prompt: str | None = None
+    model: str = DEFAULT_MODEL
+    system: str | None = None
+    tools: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    temperature: float | None = None
+    as_json: bool = False
+    statistics: bool = False
+
+
+class ProvidersCommand(Struct, frozen=True):
+    """`streamd providers`: the table of providers."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> ChatCommand | ProvidersCommand:
+    """The command in these arguments; the process's own where None.
+
+    Raises:
+        SystemExit: With 2 after saying what is wrong with them, or with 0 after `--help` or `--version`.
+    """
+    given = vars(_parser().parse_args(arguments))
+    if given.pop("command") == "providers":
+        return ProvidersCommand()
+    return msgspec.convert(given, ChatCommand)
+
+
+def load_tool(reference: str) -> Tool | Callable[..., object]:
+    """The function that `module:function` names; the module is looked for in the current folder too.
+
+    Raises:
+        ConfigError: The reference has another form, its module cannot be imported, or the function is not in it.
+    """
+    module_name, colon, path = reference.partition(":")
+    if not colon or not module_name or not path:
+        raise ConfigError(f"--tool {reference}: give it as module:function")
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as exc:  # the module is the user's, and may raise anything
+        raise ConfigError(
+            f"--tool {reference}: the module {module_name!r} cannot be imported: {type(exc).__name__}: {exc}"
+        ) from exc
+    try:
+        found: object = reduce(getattr, path.split("."), cast("object", module))
+    except AttributeError as exc:
+        raise ConfigError(f"--tool {reference}: {exc}") from exc
+    if not callable(found):
+        raise ConfigError(f"--tool {reference}: it is no function but a {type(found).__name__}")
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="streamd", description="Stream answers of language models.")
+    parser.add_argument("--version", action="version", version=f"streamd {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chat = commands.add_parser(
+        "chat",
+        help="ask a model, or talk with it",
+        description="Ask a model and stream its answer. Without a prompt: a conversation on a terminal; elsewhere the "
+        "prompt is read from standard input.",
+        epilog="Ctrl-C stops the answer; a second one, or one at the prompt, leaves.",
+    )
+    chat.add_argument("prompt", nargs="?", metavar="PROMPT", help="what to ask")
+    chat.add_argument(
+        "-m",
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help="provider:name, such as anthropic:claude-sonnet-4-6; local (the default), a small model on this machine; "
+        "or local:/path/to/file.gguf",
+    )
+    chat.add_argument("-s", "--system", metavar="TEXT", help="the instruction over the conversation")
+    chat.add_argument(
+        "--tool",
+        dest="tools",
+        action="append",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="a Python function the model may call; may be given again",
+    )
+    chat.add_argument("--max-tokens", type=_positive, metavar="N", help="the most tokens an answer may have")
+    chat.add_argument("--temperature", type=_finite, metavar="T", help="on the provider's own scale")
+    chat.add_argument("--json", dest="as_json", action="store_true", help="print one chunk a line, as JSON")
+    chat.add_argument(
+        "--stats",
+        dest="statistics",
+        action="store_true",
+        help="then print the time to the first chunk, chunks per second, tokens and rounds to standard error",
+    )
+    commands.add_parser(
+        "providers",
+        help="list the providers, and whether a key of each is set",
+        description="List the providers: their wire format, whether a key is set, the environment variables that are "
+        "read, and where each answers. Keys are never shown.",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return number

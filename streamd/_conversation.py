@@ -1,0 +1,120 @@
+"""The conversation: the actor that takes a session from its prompt to its answer, round by round."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streamd.providers import Context, HTTPRequest, Message, Options, Provider
+from streamd.supervisors import open_task_supervisor
+
+from ._attempt import attempt
+from ._edge import ConsumerEdge
+from ._http import HTTPClient
+from ._retry import Retry
+from ._state import SessionState
+from ._timers import Timeouts
+from ._toolbox import Toolbox
+from .errors import ActorCrashed, Stalled, StreamdError
+
+__all__ = ["Conversation", "Plan"]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a session was asked to do, checked and resolved: nothing in it changes."""
+
+    provider: Provider
+    context: Context
+    options: Options
+    toolbox: Toolbox
+    auto_tools: bool
+    max_rounds: int
+    timeouts: Timeouts
+    retry: Retry | None
+
+    def request(self, messages: Sequence[Message] = ()) -> HTTPRequest:
+        """The request for the next turn, after these messages were added to the conversation."""
+        context = replace(self.context, messages=(*self.context.messages, *messages))
+        return self.provider.request(context, self.options)
+
+
+class Conversation:
+    """Rounds of a request, its answer and the tools the answer calls."""
+
+    __slots__ = ("_client", "_edge", "_plan", "_request", "_state")
+
+    def __init__(self, plan: Plan, client: HTTPClient, edge: ConsumerEdge, state: SessionState) -> None:
+        self._plan = plan
+        # Built here, so that a request that cannot be made is the caller's error before anything runs.
+        self._request = plan.request()
+        self._client = client
+        self._edge = edge
+        self._state = state
+
+    async def run(self) -> None:
+        """Run to the end. However it ends, the consumer is told after the last chunk.
+
+        Cancelling ends it at once; the state keeps what was received.
+        """
+        total = self._plan.timeouts.total
+        try:
+            with trio.move_on_after(float("inf") if total is None else total) as limit:
+                await self._rounds()
+            if limit.cancelled_caught and total is not None:
+                raise Stalled("total", total)
+        except StreamdError as error:
+            self._finish(error)
+        except Exception as exc:
+            crash = ActorCrashed(f"an actor of the session crashed: {type(exc).__name__}: {exc}")
+            crash.__cause__ = exc
+            self._finish(crash)
+        else:
+            self._finish(None)
+
+    def _finish(self, error: StreamdError | None) -> None:
+        if self._state.finish("done" if error is None else "error", error):
+            self._edge.end(error)
+
+    async def _rounds(self) -> None:
+        plan, state = self._plan, self._state
+        while True:
+            await self._turn()
+            calls = state.messages[-1].tool_calls
+            if not calls or not plan.auto_tools:
+                return
+            async with open_task_supervisor(name="tools") as tasks:
+                results = await plan.toolbox.run(calls, tasks)
+            state.messages.extend(Message("tool", (result,)) for result in results)
+            self._edge.push(results)
+            await self._edge.room()
+            if state.rounds >= plan.max_rounds:
+                state.stop_reason = "max_rounds"
+                return
+            self._request = plan.request(state.messages)
+
+    async def _turn(self) -> None:
+        """One request and its whole answer; repeated, unseen by the consumer, while it has been given nothing."""
+        plan, state = self._plan, self._state
+        while True:
+            state.begin_attempt()
+            try:
+                return await attempt(
+                    self._request,
+                    provider=plan.provider,
+                    client=self._client,
+                    timeouts=plan.timeouts,
+                    edge=self._edge,
+                    state=state,
+                )
+            except StreamdError as error:
+                delay = None
+                if plan.retry is not None and not state.delivered:
+                    delay = plan.retry.delay(error, state.retries, random.random())
+                if delay is None:
+                    raise
+            state.retries += 1
+            await trio.sleep(delay)

@@ -1,0 +1,114 @@
+"""The consumer edge: the bounded channel between a session's actors and the code that reads it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
+
+import trio
+
+from streamd.providers import Chunk
+
+from .errors import StreamdError
+
+__all__ = ["ConsumerEdge"]
+
+
+class ConsumerEdge:
+    """A queue of chunks, bounded by a watermark, with an end that can be read again and again.
+
+    It differs from `trio.open_memory_channel` in three ways: a sender hands over the chunks of a whole read at once
+    and waits *after* it, while the queue stands at the watermark; a send or receive that need not wait does not yield
+    to the scheduler; and it ends with an error as well as without, after everything sent before. Waiting receivers
+    are served in order, one chunk each, and one that is cancelled takes no chunk with it.
+    """
+
+    __slots__ = ("_ended", "_error", "_queue", "_receivers", "_senders", "_traceback", "_watermark")
+
+    def __init__(self, high_watermark: int) -> None:
+        self._watermark = high_watermark
+        self._queue: deque[Chunk] = deque()
+        # What a waiting task is given: a chunk in its cell, or an empty cell, which means the end.
+        self._receivers: dict[trio.lowlevel.Task, list[Chunk]] = {}
+        self._senders = trio.lowlevel.ParkingLot()
+        self._ended = False
+        self._error: StreamdError | None = None
+        self._traceback: TracebackType | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def queued(self) -> Iterable[Chunk]:
+        """The chunks sent and not yet received, oldest first."""
+        return self._queue
+
+    @property
+    def receivers_waiting(self) -> int:
+        """How many tasks wait to receive."""
+        return len(self._receivers)
+
+    def push(self, chunks: Iterable[Chunk]) -> None:
+        """Queue chunks without waiting for room; after the end they are dropped."""
+        if self._ended:
+            return
+        queue = self._queue
+        queue.extend(chunks)
+        while queue and self._receivers:
+            task = next(iter(self._receivers))
+            self._receivers.pop(task).append(queue.popleft())
+            trio.lowlevel.reschedule(task)
+
+    async def room(self) -> None:
+        """Wait while the queue stands at the watermark; does not yield otherwise."""
+        while len(self._queue) >= self._watermark and not self._ended:
+            await self._senders.park()
+
+    def end(self, error: StreamdError | None = None) -> None:
+        """Say that nothing more comes, and why; the first call counts."""
+        if self._ended:
+            return
+        self._ended = True
+        self._error = error
+        self._traceback = error.__traceback__ if error is not None else None
+        for task in self._receivers:
+            trio.lowlevel.reschedule(task)
+        self._receivers.clear()
+        self._senders.unpark_all()
+
+    def receive_nowait(self) -> Chunk:
+        """The next chunk, if there is one.
+
+        Raises:
+            trio.WouldBlock: Nothing is queued, and more may come.
+            trio.EndOfChannel: The stream is complete and everything was read; again and again.
+            StreamdError: The stream failed, and everything before it was read; again and again.
+        """
+        if self._queue:
+            chunk = self._queue.popleft()
+            if self._senders and len(self._queue) < self._watermark:
+                self._senders.unpark_all()
+            return chunk
+        if not self._ended:
+            raise trio.WouldBlock
+        if self._error is None:
+            raise trio.EndOfChannel
+        # Raised once more, it would pile the next traceback on the last.
+        raise self._error.with_traceback(self._traceback)
+
+    async def receive(self) -> Chunk:
+        """The next chunk, waited for; ends as `receive_nowait` does. Cancelling takes no chunk."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._queue or self._ended:
+            return self.receive_nowait()
+        task = trio.lowlevel.current_task()
+        cell: list[Chunk] = []
+        self._receivers[task] = cell
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del self._receivers[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+        return cell[0] if cell else self.receive_nowait()

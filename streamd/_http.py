@@ -1,0 +1,163 @@
+"""Speaking HTTP through any client of httpx's shape, and reading its failures as ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+
+from streamd.providers import HTTPRequest, Secret
+
+from ._transport import HTTPTransport
+from .errors import (
+    ConfigError,
+    ConnectFailed,
+    ConnectionLost,
+    EncodingRefused,
+    Phase,
+    ProtocolViolation,
+    StreamdError,
+    TransportError,
+)
+
+__all__ = ["HTTPClient", "Response", "open_client", "open_response"]
+
+
+class HTTPClient(Protocol):
+    """What a session needs of a client: `httpx.AsyncClient` and `httpx2.AsyncClient` have it."""
+
+    def build_request(self, method: str, url: str, /, **options: Any) -> Any:
+        """Make a request of the client's own kind."""
+        ...
+
+    async def send(self, request: Any, /, **options: Any) -> Any:
+        """Send it, and return when the response's head came."""
+        ...
+
+
+class Response:
+    """The head of a response, and its body as an iterator over network reads."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+@asynccontextmanager
+async def open_client(client: HTTPClient | None) -> AsyncIterator[HTTPClient]:
+    """The client given, left open on exit as it was found; or one of our own, closed on exit."""
+    if client is not None:
+        yield client
+        return
+    async with httpx.AsyncClient(transport=HTTPTransport(), trust_env=False) as own:
+        yield own
+
+
+@asynccontextmanager
+async def open_response(
+    client: HTTPClient, request: HTTPRequest, *, user_agent: str, connect: float | None
+) -> AsyncIterator[Response]:
+    """Send a request, and hold its response for as long as the block runs.
+
+    The body is what came over the wire: nothing is decompressed, and no redirect is followed. Leaving the block
+    closes the connection, or gives it back where the body was read to its verified end.
+
+    Args:
+        client: Who sends it.
+        request: What is sent. Its secrets are revealed here, and nowhere else.
+        user_agent: Sent where the request names none.
+        connect: How long connecting may take, in seconds.
+
+    Raises:
+        TransportError: Connecting, sending or receiving failed, in this call or while the body was read.
+        ConfigError: The client cannot send such a request.
+    """
+    headers = [
+        (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.headers
+    ]
+    if not any(name.lower() == "user-agent" for name, _ in headers):
+        headers.append(("user-agent", user_agent))
+    limits = {"connect": connect, "read": None, "write": None, "pool": connect}
+    with _typed_errors("headers"):
+        message = client.build_request(
+            request.method, request.url, headers=headers, content=request.body, extensions={"timeout": limits}
+        )
+        response = await client.send(message, stream=True, follow_redirects=False)
+    try:
+        with _typed_errors("stream"):
+            async with aclosing(response.stream.__aiter__()) as body:
+                yield Response(response.status_code, response.headers, body)
+    finally:
+        await response.aclose()
+
+
+class _typed_errors:  # noqa: N801  (a context manager is named like the function it stands for)
+    """Turn what an HTTP client raises into our own errors; ours, and everything else, pass."""
+
+    __slots__ = ("_phase",)
+
+    def __init__(self, phase: Phase) -> None:
+        self._phase: Phase = phase
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
+        if exc is not None and not isinstance(exc, StreamdError):
+            for base in type(exc).__mro__:
+                if base.__module__.split(".")[0] in ("httpx", "httpx2") and base.__name__ in _FOREIGN:
+                    error = _FOREIGN[base.__name__](exc, self._phase)
+                    # What a client says of a request it cannot send may quote the key.
+                    raise error from (None if isinstance(error, ConfigError) else exc)
+
+
+def _connect_failed(exc: BaseException, phase: Phase) -> TransportError:
+    return ConnectFailed(f"could not connect: {exc}" if str(exc) else f"could not connect ({type(exc).__name__})")
+
+
+def _lost(exc: BaseException, phase: Phase) -> TransportError:
+    return ConnectionLost(f"the connection broke ({type(exc).__name__}): {exc}", phase=phase)
+
+
+def _sending(exc: BaseException, phase: Phase) -> TransportError:
+    return ConnectionLost(f"the connection broke while sending ({type(exc).__name__})", phase="send")
+
+
+def _violation(exc: BaseException, phase: Phase) -> TransportError:
+    return ProtocolViolation(f"the server broke the protocol: {exc}", phase=phase)
+
+
+def _peer(exc: BaseException, phase: Phase) -> TransportError:
+    closed = "closed" in str(exc) or "disconnected" in str(exc)
+    return _lost(exc, phase) if closed else _violation(exc, phase)
+
+
+def _encoding(exc: BaseException, phase: Phase) -> TransportError:
+    return EncodingRefused("the response's encoding could not be read", phase=phase)
+
+
+def _unusable(exc: BaseException, phase: Phase) -> StreamdError:
+    return ConfigError(f"the HTTP client cannot send this request ({type(exc).__name__})")
+
+
+_FOREIGN = {
+    # By name, as httpx and httpx2 have the same tree of classes and share none of them.
+    "ConnectError": _connect_failed,
+    "ConnectTimeout": _connect_failed,
+    "PoolTimeout": _connect_failed,
+    "ProxyError": _connect_failed,
+    "WriteError": _sending,
+    "WriteTimeout": _sending,
+    "RemoteProtocolError": _peer,
+    "DecodingError": _encoding,
+    "LocalProtocolError": _unusable,
+    "UnsupportedProtocol": _unusable,
+    "InvalidURL": _unusable,
+    "TransportError": _lost,
+    "StreamError": _lost,
+}

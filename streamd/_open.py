@@ -1,0 +1,145 @@
+"""Opening a session: everything is checked, then the tree is started around the caller's block."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ParamSpec
+
+from streamd.providers import Context, ModelSpec, Options
+from streamd.supervisors import ChildSpec, RestartLimit, open_supervisor
+
+from ._conversation import Conversation, Plan
+from ._edge import ConsumerEdge
+from ._http import HTTPClient, open_client
+from ._model import serving
+from ._prompt import Prompt, messages_of
+from ._response import Response
+from ._retry import Retry
+from ._session import Session
+from ._state import SessionState
+from ._timers import Timeouts
+from ._toolbox import Approve, Toolbox
+from ._tools import Tool, tools_by_name
+from .errors import ConfigError
+
+__all__ = ["open_session", "stream"]
+
+OpenArgs = ParamSpec("OpenArgs")
+
+
+@asynccontextmanager
+async def open_session(
+    model: ModelSpec,
+    prompt: Prompt,
+    *,
+    system: str | None = None,
+    tools: Sequence[Tool | Callable[..., object]] = (),
+    tool_choice: str | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] = (),
+    auto_tools: bool = True,
+    max_rounds: int = 10,
+    tool_timeout: float | None = 30.0,
+    approve: Approve | None = None,
+    high_watermark: int = 500,
+    timeouts: Timeouts | None = None,
+    retry: Retry | None = Retry(),
+    client: HTTPClient | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Session]:
+    """Ask a model, and stream its answer: `async with open_session(...) as session`.
+
+    The request is checked before the block is entered and sent while it runs. When the block is left, by its end, by
+    an exception of its own or by cancellation, every task of the session is cancelled and awaited, and its connection
+    closed: nothing outlives it. Exceptions of the block leave it as they are; errors of the session are raised where
+    it is read.
+
+    Args:
+        model: `"provider:model"`, such as `"anthropic:claude-sonnet-4-6"`; `(provider, model)` with a provider's name,
+            instance, `(name, options)` or mapping; `"local"` for the built-in model.
+        prompt: A text, a message, or a conversation whose last message is to be answered.
+        system: The instruction over the conversation.
+        tools: What the model may call; plain functions are made tools.
+        tool_choice: `"auto"`, `"none"`, `"required"` or a tool's name; the provider's default if None.
+        max_tokens: The most tokens a turn may have; the provider's default if None.
+        temperature: The provider's own scale.
+        top_p: The provider's own scale.
+        stop: Texts at which the model stops.
+        auto_tools: Whether tool calls are run, and their results sent back for another round.
+        max_rounds: How many requests may be made; no further one is opened.
+        tool_timeout: How long each tool call may take, in seconds; a longer one becomes an error the model sees.
+        approve: Asked before each tool call is run.
+        high_watermark: How many chunks may be decoded and unread before reading the network pauses. What one network
+            read held may come on top.
+        timeouts: The session's timers; `Timeouts()` if None.
+        retry: How failed attempts are repeated before anything was delivered; None for not at all.
+        client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it is not closed. If None, the session
+            has a connection of its own.
+        extra_headers: Sent as they are, over the provider's own.
+        extra_body: Merged into the request's JSON, over the provider's own.
+
+    Raises:
+        ConfigError: The model, the prompt or an option cannot be used; nothing was sent.
+        ToolError: A tool cannot be offered as it is.
+    """
+    if max_rounds < 1 or high_watermark < 1:
+        raise ConfigError("max_rounds and high_watermark must be at least 1")
+    named = tools_by_name(tools)
+    history = messages_of(prompt)
+    async with serving(model) as (provider, name), open_client(client) as http:
+        plan = Plan(
+            provider=provider,
+            context=Context(history, system, tuple(tool.spec for tool in named.values())),
+            options=Options(
+                model=name,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                top_p=top_p,
+                stop=(stop,) if isinstance(stop, str) else tuple(stop),
+                tool_choice=tool_choice,
+                extra_headers=extra_headers or {},
+                extra_body=extra_body or {},
+            ),
+            toolbox=Toolbox(named, tool_timeout, approve),
+            auto_tools=auto_tools,
+            max_rounds=max_rounds,
+            timeouts=timeouts or Timeouts(),
+            retry=retry,
+        )
+        edge = ConsumerEdge(high_watermark)
+        state = SessionState(history)
+        conversation = Conversation(plan, http, edge, state)
+        async with open_supervisor(
+            ChildSpec(id="conversation", run=conversation.run, restart="transient"),
+            restarts=RestartLimit(0),
+            name="session",
+        ) as supervisor:
+            session = Session(plan, state, edge, high_watermark, supervisor.request_shutdown)
+            try:
+                yield session
+            finally:
+                session.close()
+
+
+def _read_whole(
+    opening: Callable[OpenArgs, AbstractAsyncContextManager[Session]],
+) -> Callable[OpenArgs, Coroutine[Any, Any, Response]]:
+    """A function with the arguments of `opening` that reads the session it opens to the end."""
+
+    async def stream(*args: OpenArgs.args, **options: OpenArgs.kwargs) -> Response:
+        """Ask a model, and return its whole answer: `open_session`, read to its end.
+
+        It takes the arguments of `open_session` and raises what reading that session raises. Cancelling ends the
+        session.
+        """
+        async with opening(*args, **options) as session:
+            return await session.response()
+
+    return stream
+
+
+stream = _read_whole(open_session)

@@ -1,0 +1,77 @@
+"""The producer: the actor that speaks HTTP and feeds the parser the body's bytes."""
+
+from __future__ import annotations
+
+import httpx
+import trio
+
+from streamd.providers import HTTPRequest, Provider
+
+from ._http import HTTPClient, Response, open_response
+from ._state import SessionState
+from ._timers import Clock
+from ._version import USER_AGENT
+from .errors import EncodingRefused, RedirectRefused, StreamdError, TransportError
+
+__all__ = ["HTTPEvent", "produce"]
+
+HTTPEvent = bytes | StreamdError
+"""What the producer sends: the bytes of one network read, or what ended the response. Its end is the channel's."""
+
+ERROR_BODY_LIMIT = 64 * 1024
+
+
+async def produce(
+    events: trio.MemorySendChannel[HTTPEvent],
+    client: HTTPClient,
+    provider: Provider,
+    request: HTTPRequest,
+    connect: float | None,
+    state: SessionState,
+    clock: Clock,
+) -> None:
+    """Make one request, and send its body read by read.
+
+    A failure is sent as the last event rather than raised, so that the parser sees it after every byte before it.
+    Cancelling closes the connection.
+    """
+    with events:
+        try:
+            async with open_response(client, request, user_agent=USER_AGENT, connect=connect) as response:
+                state.begin_stream(response.status, response.headers)
+                await _refuse(provider, response)
+                async for data in response.body:
+                    clock.note_bytes()
+                    state.bytes_received += len(data)
+                    try:
+                        events.send_nowait(data)
+                    except trio.WouldBlock:
+                        with clock.paused():
+                            await events.send(data)
+        except StreamdError as error:
+            await events.send(error)
+
+
+async def _refuse(provider: Provider, response: Response) -> None:
+    """Raise for a response that is not a body to decode."""
+    if 300 <= response.status < 400:
+        host = httpx.URL(response.headers.get("location", "")).host or "its own host"
+        raise RedirectRefused(f"the server redirects (status {response.status}) to {host}", phase="headers")
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise EncodingRefused(f"the response is encoded with {encoding[:40]!r}", phase="headers")
+    if not 200 <= response.status < 300:
+        raise provider.error(response.status, response.headers, await _error_body(response))
+
+
+async def _error_body(response: Response) -> bytes:
+    """As much of an error's body as came; that it was cut does not hide the status."""
+    body = bytearray()
+    try:
+        async for data in response.body:
+            body += data
+            if len(body) >= ERROR_BODY_LIMIT:
+                break
+    except TransportError:
+        pass
+    return bytes(body[:ERROR_BODY_LIMIT])

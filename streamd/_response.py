@@ -1,0 +1,75 @@
+"""What a session amounts to, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from streamd.providers import Message, StopReason, Usage
+
+from ._state import Status
+from .errors import StreamdError
+
+__all__ = ["Response", "SessionMetadata", "SessionStatistics"]
+
+
+class Response(Struct, frozen=True, kw_only=True):
+    """The whole answer.
+
+    `message` is the last assistant turn. `messages` is what the session added to the conversation, from the prompt's
+    last message on: give it back, after the history, to go on. `usage` is summed over all rounds. `provider_state` is
+    what the provider wants back with the next request, such as `previous_response_id`; empty where it keeps none.
+    """
+
+    message: Message
+    messages: tuple[Message, ...]
+    usage: Usage
+    stop_reason: StopReason | None
+    provider_state: Mapping[str, Any] = {}
+
+    @property
+    def text(self) -> str:
+        """The visible text of the last turn."""
+        return self.message.text
+
+
+class SessionMetadata(Struct, frozen=True, kw_only=True):
+    """What is known of a session whose transport has ended, well or not.
+
+    `headers` are the last response's, by lower-case name. Durations are in seconds. `error` is what ended the session,
+    if an error did; `usage` is then the last the provider reported.
+    """
+
+    provider: str
+    model: str
+    response_id: str | None
+    status: Status
+    status_code: int | None
+    headers: Mapping[str, str]
+    usage: Usage
+    stop_reason: StopReason | None
+    error: StreamdError | None
+    time_to_first_chunk: float | None
+    duration: float
+
+
+class SessionStatistics(Struct, frozen=True, kw_only=True):
+    """A session's counters at one moment.
+
+    `chunks_queued` of at most `high_watermark` (plus what one network read held) wait for the consumer;
+    `tasks_waiting_receive` wait for chunks. Durations are in seconds.
+    """
+
+    status: Status
+    rounds: int
+    attempts: int
+    bytes_received: int
+    chunks_decoded: int
+    chunks_queued: int
+    high_watermark: int
+    tasks_waiting_receive: int
+    usage: Usage
+    time_to_first_chunk: float | None
+    duration: float

@@ -1,0 +1,242 @@
+"""A session as its user holds it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Self, final
+
+import trio
+
+from streamd.providers import Chunk, Message, Stop, Text, ToolResult
+
+from ._conversation import Plan
+from ._edge import ConsumerEdge
+from ._response import Response, SessionMetadata, SessionStatistics
+from ._state import SessionState, Status
+from .errors import StreamdError
+
+__all__ = ["Session", "TextStream"]
+
+
+@final
+class Session(trio.abc.ReceiveChannel[Chunk]):
+    """One streaming session: a channel of chunks, and what is known of it.
+
+    `async for chunk in session` reads it to the end of the answer, tool rounds included. Everything that was received
+    comes before the end or the error, both of which can be read again. Several tasks may read: each chunk goes to
+    one of them. Made by `streamd.open_session`.
+    """
+
+    def __init__(
+        self, plan: Plan, state: SessionState, edge: ConsumerEdge, high_watermark: int, stop: Callable[[], None]
+    ) -> None:
+        self._plan = plan
+        self._state = state
+        self._edge = edge
+        self._high_watermark = high_watermark
+        self._stop = stop
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<streamd.Session {self._plan.provider.name}:{self._plan.options.model} {self.status}>"
+
+    async def receive(self) -> Chunk:
+        """The next chunk, waited for.
+
+        It yields to the scheduler only where it has to wait. Cancelling loses no chunk.
+
+        Raises:
+            trio.EndOfChannel: The session is complete, or was cancelled, and everything was read.
+            trio.ClosedResourceError: The session was closed, or its block has been left.
+            StreamdError: The session failed, and everything before that was read.
+        """
+        if self._closed:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_open()
+        return await self._edge.receive()
+
+    def receive_nowait(self) -> Chunk:
+        """The next chunk, if one was received.
+
+        Raises:
+            trio.WouldBlock: None is there yet.
+            trio.EndOfChannel, trio.ClosedResourceError, StreamdError: As `receive` does.
+        """
+        self._check_open()
+        return self._edge.receive_nowait()
+
+    async def __anext__(self) -> Chunk:
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    def cancel(self) -> None:
+        """End the session now, without an error.
+
+        Chunks already received can still be read, and then the session ends; `snapshot`, `response()` and `metadata()`
+        keep the partial message and the last usage. Its tasks and its connection are gone when the block has been
+        left. Calling it again, or after the end, does nothing.
+        """
+        if self._state.finish("cancelled"):
+            self._edge.end()
+            self._stop()
+
+    async def aclose(self) -> None:
+        """Cancel the session, and read no more of it: `receive` raises `trio.ClosedResourceError` from here on."""
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """What `aclose` does, at once."""
+        self._closed = True
+        self.cancel()
+
+    @property
+    def text_stream(self) -> TextStream:
+        """The visible text alone: `async for text in session.text_stream`."""
+        return TextStream(self)
+
+    @property
+    def status(self) -> Status:
+        """`init`, `streaming`, or how it ended: `done`, `cancelled`, `error`. It ends when the transport does, which
+        may be before everything was read."""
+        return self._state.status
+
+    @property
+    def error(self) -> StreamdError | None:
+        """What ended the session, where an error did."""
+        return self._state.error
+
+    @property
+    def snapshot(self) -> Message:
+        """The assistant's message so far: all that was decoded of the turn under way, read or not.
+
+        It is put together anew at each call, at a cost in proportion to the message.
+        """
+        return self._state.snapshot
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The turns the session has completed, in conversation order: assistant messages and tool results."""
+        return tuple(self._state.messages)
+
+    def statistics(self) -> SessionStatistics:
+        """The session's counters at this moment."""
+        state = self._state
+        return SessionStatistics(
+            status=state.status,
+            rounds=state.rounds,
+            attempts=state.attempts,
+            bytes_received=state.bytes_received,
+            chunks_decoded=state.chunks_decoded,
+            chunks_queued=len(self._edge),
+            high_watermark=self._high_watermark,
+            tasks_waiting_receive=self._edge.receivers_waiting,
+            usage=state.usage_so_far,
+            time_to_first_chunk=state.time_to_first_chunk,
+            duration=state.duration,
+        )
+
+    async def metadata(self) -> SessionMetadata:
+        """What is known of the session once its transport has ended; waits until then.
+
+        A failed session has metadata too, with its `error` and the last usage. The transport ends only when there is
+        room for all it sends: read the session in another task, or before. Cancelling stops the wait, nothing else.
+        """
+        state = self._state
+        await state.finished.wait()
+        told = state.told
+        return SessionMetadata(
+            provider=self._plan.provider.name,
+            model=told.model or self._plan.options.model,
+            response_id=told.response_id,
+            status=state.status,
+            status_code=state.status_code,
+            headers=dict(state.headers),
+            usage=state.usage_so_far,
+            stop_reason=state.stop_reason,
+            error=state.error,
+            time_to_first_chunk=state.time_to_first_chunk,
+            duration=state.duration,
+        )
+
+    async def response(self) -> Response:
+        """Read the rest of the session, and return the whole answer.
+
+        A cancelled session has a response too: what was received of it, with the stop reason `cancelled`. Cancelling
+        this call loses nothing: call it again.
+
+        Raises:
+            StreamdError: The session failed.
+        """
+        return await self.collect()
+
+    async def collect(
+        self,
+        *,
+        on_chunk: Callable[[Chunk], Awaitable[None] | None] | None = None,
+        on_message: Callable[[Message], Awaitable[None] | None] | None = None,
+    ) -> Response:
+        """Read the rest of the session with callbacks, and return the whole answer.
+
+        Args:
+            on_chunk: Given each chunk; what it raises leaves this call as it is.
+            on_message: Given each message as its last chunk was read: every assistant turn and every tool result, in
+                conversation order, the final turn included.
+
+        Raises:
+            StreamdError: The session failed.
+        """
+        state = self._state
+        # Messages whose last chunk is still queued are yet to come.
+        reported = len(state.messages) - sum(isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued)
+        async for chunk in self:
+            if on_chunk is not None:
+                await _awaited(on_chunk(chunk))
+            if isinstance(chunk, Stop | ToolResult):
+                message = state.messages[reported]
+                reported += 1
+                if on_message is not None:
+                    await _awaited(on_message(message))
+        await state.finished.wait()
+        return self._response()
+
+    def _response(self) -> Response:
+        state = self._state
+        cut = (state.snapshot,) if state.turn_open and state.turn else ()
+        turns = (*state.messages, *cut)
+        last = next((turn for turn in reversed(turns) if turn.role == "assistant"), Message("assistant", ()))
+        return Response(
+            message=last,
+            messages=(*state.prompt, *turns),
+            usage=state.usage_so_far,
+            stop_reason=state.stop_reason,
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError
+
+
+@final
+class TextStream:
+    """The visible text of a session, piece by piece; reading it reads the session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            chunk = await self._session.__anext__()
+            if isinstance(chunk, Text):
+                return chunk.text
+
+
+async def _awaited(result: Awaitable[None] | None) -> None:
+    if inspect.isawaitable(result):
+        await result

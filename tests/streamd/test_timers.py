@@ -1,0 +1,94 @@
+"""The timers: which fires, when, and what feeds or stops it; all in virtual time."""
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from streamd._timers import Clock, Timeouts
+from streamd.errors import ConfigError, Stalled
+
+SHORT = Timeouts(first_chunk=10.0, idle=5.0, progress=20.0)
+
+
+async def fired(clock: Clock) -> tuple[str, float]:
+    """Which timer fires if nothing more comes, and when."""
+    with pytest.raises(Stalled) as caught:
+        await clock.watch()
+    return caught.value.which, trio.current_time()
+
+
+async def test_first_chunk_fires_when_no_output_came(autojump_clock: MockClock) -> None:
+    """Without any byte, the wait for the first output ends at its own limit, before the head."""
+    start = trio.current_time()
+    with pytest.raises(Stalled) as caught:
+        await Clock(SHORT).watch()
+    assert (caught.value.which, trio.current_time() - start) == ("first_chunk", 10.0)
+    assert caught.value.phase == "headers"
+    assert str(caught.value) == "the first_chunk timer fired after 10 s"
+
+
+async def test_idle_fires_after_the_last_byte(autojump_clock: MockClock) -> None:
+    """Silence after a read ends at the idle limit, although a longer sleep was under way."""
+    clock = Clock(SHORT)
+    await trio.sleep(1)
+    clock.note_bytes()
+    assert await fired(clock) == ("idle", trio.current_time())
+    assert trio.current_time() == pytest.approx(6.0)
+
+
+async def test_keep_alives_do_not_feed_progress(autojump_clock: MockClock) -> None:
+    """Bytes without output keep idle quiet and let progress fire."""
+    clock = Clock(SHORT)
+    clock.note_progress()
+
+    async def keep_alive() -> None:
+        while True:
+            clock.note_bytes()
+            await trio.sleep(3)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_alive)
+        assert await fired(clock) == ("progress", pytest.approx(20.0))
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_but_live_stream_never_fires(autojump_clock: MockClock) -> None:
+    """Output that comes just within every limit is never cut."""
+    clock = Clock(SHORT)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(clock.watch)
+        for _ in range(50):
+            await trio.sleep(4.9)
+            clock.note_bytes()
+            clock.note_progress()
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_clock_stands_still_while_paused(autojump_clock: MockClock) -> None:
+    """An hour in which we did not read counts for nothing; after it each timer goes on where it was."""
+    clock = Clock(SHORT)
+    async with trio.open_nursery() as nursery:
+        clock.note_bytes()
+        await trio.sleep(2)
+
+        async def pause() -> None:
+            with clock.paused():
+                await trio.sleep(3600)
+
+        nursery.start_soon(pause)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await fired(clock) == ("idle", pytest.approx(3605.0))
+
+
+async def test_no_timer_where_none_is_set(autojump_clock: MockClock) -> None:
+    """With every limit off the watch waits for ever."""
+    with trio.move_on_after(1e6) as scope:
+        await Clock(Timeouts(first_chunk=None, idle=None, progress=None)).watch()
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_limit_must_be_positive(seconds: float) -> None:
+    """A limit of zero, below zero or no number is refused by name."""
+    with pytest.raises(ConfigError, match=r"Timeouts\.idle"):
+        Timeouts(idle=seconds)

@@ -1,0 +1,228 @@
+"""Tools: what a model is told of a function, and what a call of it becomes."""
+
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from streamd import ToolError, tool
+from streamd._toolbox import Approve, Toolbox
+from streamd._tools import tools_by_name
+from streamd.providers import ToolCall, ToolResult
+from streamd.supervisors import open_task_supervisor
+
+
+class Place(msgspec.Struct):
+    name: str
+
+
+@tool
+async def weather(
+    city: str,
+    unit: Literal["c", "f"] = "c",
+    days: Annotated[int, msgspec.Meta(ge=1, description="How many days.")] = 1,
+) -> str:
+    """The weather of a city."""
+    return f"{city} {unit} {days}"
+
+
+def test_the_schema_comes_from_the_signature() -> None:
+    """Types, defaults, choices, constraints and descriptions all reach the model."""
+    assert weather.spec.name == "weather"
+    assert weather.spec.description == "The weather of a city."
+    assert weather.spec.input_schema == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "unit": {"enum": ["c", "f"], "default": "c"},
+            "days": {"type": "integer", "minimum": 1, "description": "How many days.", "default": 1},
+        },
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+
+
+def test_nested_types_keep_their_definitions() -> None:
+    """A struct as an argument is described under `$defs`, and arrives as that struct."""
+
+    @tool(name="go", description="Go there.")
+    def travel(to: Place, via: list[Place] = []) -> str:  # noqa: B006  (a mutable default is the case)
+        return to.name
+
+    assert travel.name == "go"
+    assert travel.spec.description == "Go there."
+    assert travel.spec.input_schema["properties"]["to"] == {"$ref": "#/$defs/Place"}
+    assert "Place" in travel.spec.input_schema["$defs"]
+    assert travel.bind({"to": {"name": "x"}}) == {"to": Place("x"), "via": []}
+    assert repr(travel) == "<streamd.Tool 'go'>"
+
+
+async def test_a_tool_can_still_be_called() -> None:
+    """The decorated function works as before."""
+    assert await weather("Oslo", days=2) == "Oslo c 2"
+
+
+def no_hint(city) -> str:  # type: ignore[no-untyped-def]  # the missing hint is the case
+    return ""
+
+
+def star(*cities: str) -> str:
+    return ""
+
+
+def unreadable(city: "Nowhere") -> str:  # type: ignore[name-defined]  # noqa: F821  (the missing name is the case)
+    return ""
+
+
+def unholdable(city: threading.Lock) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (no_hint, "'city' of tool 'no_hint' has no type hint"),
+        (star, "cannot be given by name"),
+        (unreadable, "cannot be read"),
+        (unholdable, "unholdable"),
+        (3, "made of a function"),
+    ],
+)
+def test_a_function_that_cannot_be_a_tool_is_refused(function: Callable[..., object], words: str) -> None:
+    """The error names the tool and what is wrong with it."""
+    with pytest.raises(ToolError, match=words):
+        tool(function)
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    """A name must lead to one tool."""
+    with pytest.raises(ToolError, match="two tools are named 'weather'"):
+        tools_by_name([weather, weather])
+
+
+async def run(
+    tools: list[Any],
+    *calls: ToolCall,
+    timeout: float | None = 30.0,
+    approve: Approve | None = None,
+) -> list[ToolResult]:
+    """The results of one round."""
+    async with open_task_supervisor() as tasks:
+        return await Toolbox(tools_by_name(tools), timeout, approve).run(calls, tasks)
+
+
+def call(name: str, arguments: dict[str, Any] | None = None, id: str = "1") -> ToolCall:
+    return ToolCall(0, id, name, arguments or {})
+
+
+async def test_calls_run_together_and_answer_in_order(autojump_clock: MockClock) -> None:
+    """Three calls of one second each take one second, and their results stand in the calls' order."""
+    order: list[int] = []
+
+    async def nap(seconds: int) -> int:
+        await trio.sleep(seconds)
+        order.append(seconds)
+        return seconds
+
+    results = await run([nap], *(call("nap", {"seconds": n}, str(n)) for n in (3, 1, 2)))
+    assert [(r.id, r.content) for r in results] == [("3", "3"), ("1", "1"), ("2", "2")]
+    assert order == [1, 2, 3]
+    assert trio.current_time() == pytest.approx(3.0)
+
+
+async def test_a_call_made_twice_runs_once() -> None:
+    """Two calls with one id have one effect and two equal results."""
+    runs: list[str] = []
+
+    async def effect() -> str:
+        runs.append("ran")
+        return "done"
+
+    results = await run([effect], call("effect"), call("effect"))
+    assert [r.content for r in results] == ["done", "done"]
+    assert runs == ["ran"]
+
+
+async def fails() -> str:
+    raise LookupError("no such city")
+
+
+async def hangs() -> str:
+    await trio.sleep_forever()
+    return ""
+
+
+def unserialisable() -> object:
+    return threading.Lock()
+
+
+def plain(n: int) -> dict[str, int]:
+    return {"n": n}
+
+
+@pytest.mark.parametrize(
+    ("which", "content", "is_error"),
+    [
+        (call("nobody"), "Error: there is no tool 'nobody'; the tools are: fails, hangs", True),
+        (call("plain", {"n": "x"}), "Error: the arguments do not fit: Expected `int`, got `str` - at `$.n`", True),
+        (call("plain", {"n": 1, "m": 2}), "Error: the arguments do not fit: Object contains unknown field `m`", True),
+        (call("fails"), "Error: LookupError: no such city", True),
+        (call("hangs"), "Error: the tool took longer than 30 s", True),
+        (call("unserialisable"), "Error: the tool returned something JSON cannot hold", True),
+        (call("plain", {"n": 1}), '{"n":1}', False),
+    ],
+)
+async def test_whatever_a_tool_does_is_a_result(
+    which: ToolCall, content: str, is_error: bool, autojump_clock: MockClock
+) -> None:
+    """Unknown tools, bad arguments, exceptions, timeouts and odd values are told to the model."""
+    tools: list[Any] = [fails, hangs] if which.name in ("nobody", "hangs", "fails") else [plain, unserialisable]
+    autojump_clock.autojump_threshold = 0 if which.name == "hangs" else float("inf")
+    (result,) = await run(tools, which)
+    assert result.content.startswith(content)
+    assert result.is_error is is_error
+
+
+async def test_a_tool_that_blocks_its_thread_is_left_behind() -> None:
+    """The model is told of the timeout while the thread still blocks; other tools run on."""
+    release = threading.Event()
+
+    def block() -> str:
+        release.wait(10)
+        return "late"
+
+    try:
+        results = await run([block, plain], call("block"), call("plain", {"n": 2}, "2"), timeout=0.05)
+    finally:
+        release.set()
+    assert [(r.content, r.is_error) for r in results] == [
+        ("Error: the tool took longer than 0.05 s", True),
+        ('{"n":2}', False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "content"),
+    [(True, '{"n":1}'), (False, "Error: the call was denied"), ("not today", "Error: not today")],
+)
+async def test_a_call_can_be_denied(verdict: bool | str, content: str) -> None:
+    """The approval hook sees the call, and a denial is told to the model."""
+    asked: list[ToolCall] = []
+
+    async def approve(which: ToolCall) -> bool | str:
+        asked.append(which)
+        return verdict
+
+    (result,) = await run([plain], call("plain", {"n": 1}), approve=approve)
+    assert result.content == content
+    assert asked == [call("plain", {"n": 1})]
+
+
+async def test_no_timeout() -> None:
+    """A timeout of None lets a tool take as long as it likes."""
+    (result,) = await run([plain], call("plain", {"n": 1}), timeout=None)
+    assert result.content == '{"n":1}'
