@@ -5,7 +5,7 @@ from typing import final
 
 import trio
 
-from ._dial import Connect, Origin, dial, is_still
+from ._dial import Connect, Origin, dial, is_still, socket_of
 from .errors import ConnectFailed
 
 __all__ = ["Connection", "Connections"]
@@ -87,13 +87,13 @@ class Connections:
         return connection
 
     def keep(self, connection: Connection) -> bool:
-        """Take a connection back whose response has ended cleanly; false where there is no place for it."""
-        idle = self._idle.setdefault(connection.origin, [])
-        if self._closed or len(idle) >= self._max_idle:
+        """Take a connection back whose response has ended cleanly; false where it is not wanted."""
+        idle = self._idle.get(connection.origin, [])
+        if self._closed or len(idle) >= self._max_idle or socket_of(connection.stream) is None:
             return False
         self._live.discard(connection)
         connection.idle_since = trio.current_time()
-        idle.append(connection)
+        self._idle.setdefault(connection.origin, []).append(connection)
         return True
 
     async def discard(self, connection: Connection) -> None:

@@ -15,7 +15,7 @@ import trio
 
 from .errors import ConnectFailed
 
-__all__ = ["Connect", "Origin", "connect_tcp", "default_ssl_context", "dial", "is_still"]
+__all__ = ["Connect", "Origin", "connect_tcp", "default_ssl_context", "dial", "is_still", "socket_of"]
 
 Connect = Callable[[str, int], Awaitable[trio.abc.Stream]]
 """Connects to a host (a name or an address) and port; any `OSError` it raises becomes a `ConnectFailed`."""
@@ -112,24 +112,38 @@ async def _encrypt(stream: trio.abc.Stream, context: ssl.SSLContext, host: str) 
     return tls
 
 
+def socket_of(stream: trio.abc.Stream) -> trio.SocketStream | None:
+    """The socket below a stream that `dial` returned; None where there is another kind of stream."""
+    below = _below_tls(stream)
+    bottom = stream if below is None else below.stream
+    return bottom if isinstance(bottom, trio.SocketStream) else None
+
+
 async def is_still(stream: trio.abc.Stream) -> bool:
     """Whether an idle connection is open with nothing on it to be read, as far as that can be seen from here.
 
-    Bytes or an end that wait on an idle connection mean that it must not be used again. A kind of stream that cannot
-    be asked is never still.
+    Bytes or an end that wait on an idle connection mean that it must not be used again. A stream without a socket
+    cannot be asked, and so is never still.
 
     Args:
         stream: What `dial` returned.
     """
-    match stream:
-        case trio.SSLStream(transport_stream=_Below() as below):
-            return await is_still(below.stream) and await below.is_dry(stream)
-        case trio.SocketStream():
-            poll = select.poll()
-            poll.register(stream.socket.fileno(), select.POLLIN)
-            return not poll.poll(0)
-        case _:
-            return False
+    bottom = socket_of(stream)
+    if bottom is None:
+        return False
+    poll = select.poll()
+    poll.register(bottom.socket.fileno(), select.POLLIN)
+    if poll.poll(0):
+        return False
+    below = _below_tls(stream)
+    return below is None or await below.is_dry(stream)
+
+
+def _below_tls(stream: trio.abc.Stream) -> "_Below | None":
+    if not isinstance(stream, trio.SSLStream):
+        return None
+    below = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
+    return below if isinstance(below, _Below) else None
 
 
 @final

@@ -18,7 +18,6 @@ from tests.support.server import (
     KEEP_OPEN,
     RST,
     Pause,
-    Request,
     Script,
     Server,
     chunked,
@@ -174,7 +173,7 @@ async def test_idle_connections_grow_old(mock_clock: MockClock) -> None:
             await ask(transport, server.url)
             mock_clock.jump(14.9)
             await ask(transport, server.url)
-            mock_clock.jump(15)
+            mock_clock.jump(15.1)
             await ask(transport, server.url)
             assert used(server) == [0, 0, 1]
             await server.connections[0].client_closed.wait()
@@ -215,6 +214,7 @@ async def test_a_connection_that_cannot_be_checked_is_not_used_again(autojump_cl
     async with memory_network([response(200, body=b"a")]) as network:
         async with no_leaks(), HTTPTransport(connect=network.connect) as transport:
             await ask(transport, network.url)
+            await network.wait_connections_closed()
             await ask(transport, network.url)
     assert used(network) == [0, 1]
 
