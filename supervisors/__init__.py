@@ -3,10 +3,11 @@
 from ._child import ChildContext as ChildContext
 from ._child import ChildRef as ChildRef
 from ._child import current_child as current_child
+from ._dynamic import DynamicSupervisor as DynamicSupervisor
+from ._dynamic import open_dynamic_supervisor as open_dynamic_supervisor
 from ._errors import AlreadyRunning as AlreadyRunning
 from ._errors import ChildExists as ChildExists
 from ._errors import ChildFailure as ChildFailure
-from ._errors import ChildRestarting as ChildRestarting
 from ._errors import ChildReturned as ChildReturned
 from ._errors import ChildRunning as ChildRunning
 from ._errors import ChildStartError as ChildStartError
@@ -16,9 +17,20 @@ from ._errors import LeakedCancellation as LeakedCancellation
 from ._errors import MaxChildrenReached as MaxChildrenReached
 from ._errors import NotRunning as NotRunning
 from ._errors import RestartLimitExceeded as RestartLimitExceeded
+from ._errors import RestartPending as RestartPending
 from ._errors import SupervisionError as SupervisionError
 from ._errors import UnknownChild as UnknownChild
 from ._errors import WouldDeadlock as WouldDeadlock
+from ._events import ChildExited as ChildExited
+from ._events import ChildRestarting as ChildRestarting
+from ._events import ChildStarted as ChildStarted
+from ._events import ChildStarting as ChildStarting
+from ._events import ChildStopping as ChildStopping
+from ._events import ChildStuck as ChildStuck
+from ._events import Event as Event
+from ._events import Observer as Observer
+from ._events import SupervisorStopped as SupervisorStopped
+from ._events import SupervisorStopping as SupervisorStopping
 from ._exits import Exit as Exit
 from ._exits import ExitKind as ExitKind
 from ._open import SupervisorOptions as SupervisorOptions
@@ -39,3 +51,57 @@ from ._tasks import TaskCancelled as TaskCancelled
 from ._tasks import TaskHandle as TaskHandle
 from ._tasks import TaskSupervisor as TaskSupervisor
 from ._tasks import open_task_supervisor as open_task_supervisor
+
+__all__ = [
+    "AlreadyRunning",
+    "AutoShutdown",
+    "Backoff",
+    "ChildContext",
+    "ChildExists",
+    "ChildExited",
+    "ChildFailure",
+    "ChildInfo",
+    "ChildKind",
+    "ChildRef",
+    "ChildRestarting",
+    "ChildReturned",
+    "ChildRunning",
+    "ChildSpec",
+    "ChildStartError",
+    "ChildStarted",
+    "ChildStarting",
+    "ChildState",
+    "ChildStopError",
+    "ChildStopping",
+    "ChildStuck",
+    "Counts",
+    "DynamicSupervisor",
+    "Event",
+    "Exit",
+    "ExitKind",
+    "InvalidSpec",
+    "LeakedCancellation",
+    "MaxChildrenReached",
+    "NotRunning",
+    "Observer",
+    "Ready",
+    "Restart",
+    "RestartLimit",
+    "RestartLimitExceeded",
+    "RestartPending",
+    "Strategy",
+    "SupervisionError",
+    "Supervisor",
+    "SupervisorOptions",
+    "SupervisorStopped",
+    "SupervisorStopping",
+    "TaskCancelled",
+    "TaskHandle",
+    "TaskSupervisor",
+    "UnknownChild",
+    "WouldDeadlock",
+    "current_child",
+    "open_dynamic_supervisor",
+    "open_supervisor",
+    "open_task_supervisor",
+]

@@ -10,51 +10,70 @@ from ._errors import NotRunning, SupervisionError, WouldDeadlock
 from ._exits import Exit
 from ._spec import ChildSpec
 
-__all__ = ["Call", "Verb", "refuse_deadlock"]
+__all__ = ["Answer", "Call", "Verb", "refuse_deadlock"]
 
 Verb = Literal["start", "stop", "restart", "delete"]
+Answer = ChildRef | Exit | SupervisionError | None
 
 
 class Call:
     """One request and its answer.
 
     Attributes:
-        abandoned: the caller was cancelled: whatever the call has begun is to be undone.
+        verb: what is asked for.
+        id: the child it is about.
+        spec: the child to start, for the verb `start`.
+        context: the context variables to start it with.
+        abandoned: whether the caller was cancelled, so that whatever the call has begun is to be undone.
     """
 
-    __slots__ = ("_answered", "_error", "_result", "abandoned", "begun", "context", "id", "spec", "verb")
+    __slots__ = ("_answer", "_answered", "abandoned", "context", "id", "spec", "verb")
 
     def __init__(
-        self, verb: Verb, id: str, spec: ChildSpec | None = None, context: Context | None = None
-    ) -> None:  # noqa: A002 - as the spec's field
-        self.verb = verb
+        self,
+        verb: Verb,
+        id: str,  # noqa: A002 - as the spec's field
+        spec: ChildSpec | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self.verb: Verb = verb
         self.id = id
         self.spec = spec
         self.context = context
-        self.begun = False
         self.abandoned = False
         self._answered = trio.Event()
-        self._result: ChildRef | Exit | None = None
-        self._error: SupervisionError | None = None
+        self._answer: Answer = None
 
-    def answer(self, result: ChildRef | Exit | SupervisionError | None) -> None:
+    def answer(self, answer: Answer) -> None:
         """Give the caller the result, or the error to raise."""
-        if isinstance(result, SupervisionError):
-            self._error = result
-        else:
-            self._result = result
+        self._answer = answer
         self._answered.set()
 
-    async def wait(self, *, shield: bool = False) -> ChildRef | Exit | None:
-        """Wait for the answer."""
-        with trio.CancelScope(shield=shield):
+    def refuse(self) -> None:
+        """Tell the caller that the supervisor is not there."""
+        self.answer(self.refusal())
+
+    def refusal(self) -> NotRunning:
+        """Return the error of this call to a supervisor that is not there."""
+        return NotRunning(f"{self}: the supervisor has not started, is stopping, or has ended")
+
+    async def wait(self) -> ChildRef | Exit | None:
+        """Wait for the answer; raise it if it is an error."""
+        await self._answered.wait()
+        if isinstance(self._answer, SupervisionError):
+            raise self._answer
+        return self._answer
+
+    async def wait_undone(self) -> None:
+        """Wait, without being cancelled, until an abandoned call has been undone."""
+        with trio.CancelScope(shield=True):
             await self._answered.wait()
-        if self._error is not None:
-            raise self._error
-        return self._result
+
+    def __str__(self) -> str:
+        return f"{self.verb}_child({self.id!r})"
 
 
-def refuse_deadlock(owner: object, verb: Verb, id: str) -> None:  # noqa: A002 - as the spec's field
+def refuse_deadlock(owner: object, call: Call) -> None:
     """Refuse a call from a child that its supervisor is waiting for.
 
     Raises:
@@ -65,11 +84,6 @@ def refuse_deadlock(owner: object, verb: Verb, id: str) -> None:  # noqa: A002 -
     if child is None or child.owner is not owner or child.task is not trio.lowlevel.current_task():
         return
     if not child.ready:
-        raise WouldDeadlock(f"child {child.spec.id!r} called its own supervisor before it was ready")
-    if child.stop_requested or (verb == "stop" and id == child.spec.id and child.traps):
-        raise WouldDeadlock(f"child {child.spec.id!r} called its own supervisor, which waits for it to stop")
-
-
-def not_running(what: str) -> NotRunning:
-    """Return the error of a call to a supervisor that is not there."""
-    return NotRunning(f"{what}: the supervisor has not started, is stopping, or has ended")
+        raise WouldDeadlock(f"{call}: called by child {child.spec.id!r} before it was ready")
+    if child.stop_requested or (call.verb == "stop" and call.id == child.spec.id and child.traps):
+        raise WouldDeadlock(f"{call}: called by child {child.spec.id!r}, whose own stop this would wait for")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 import trio
 
@@ -230,9 +230,12 @@ def _waits_for_started(spec: ChildSpec) -> bool:
 
 
 def _leaks(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return any(_leaks(inner) for inner in error.exceptions)
-    return isinstance(error, trio.Cancelled)
+    if isinstance(error, trio.Cancelled):
+        return True
+    if not isinstance(error, BaseExceptionGroup):
+        return False
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return group.subgroup(trio.Cancelled) is not None
 
 
 class ChildRef:
@@ -245,6 +248,11 @@ class ChildRef:
 
     def __init__(self, child: Child) -> None:
         self._child = child
+
+    @property
+    def owner(self) -> Owner:
+        """Whom the child reports to."""
+        return self._child.owner
 
     @property
     def id(self) -> str:

@@ -9,7 +9,7 @@
     ├── UnknownChild             LookupError: no child of this id
     ├── ChildExists              there is one already
     ├── ChildRunning             not while it runs
-    ├── ChildRestarting          not while its restart is due
+    ├── RestartPending           not while its restart is due
     ├── MaxChildrenReached       no place for one more
     ├── NotRunning               the supervisor has not started, is stopping, or has ended
     ├── AlreadyRunning           one supervisor object cannot run twice at a time
@@ -26,7 +26,6 @@ __all__ = [
     "AlreadyRunning",
     "ChildExists",
     "ChildFailure",
-    "ChildRestarting",
     "ChildReturned",
     "ChildRunning",
     "ChildStartError",
@@ -36,9 +35,12 @@ __all__ = [
     "MaxChildrenReached",
     "NotRunning",
     "RestartLimitExceeded",
+    "RestartPending",
     "SupervisionError",
     "UnknownChild",
     "WouldDeadlock",
+    "describe",
+    "start_error",
 ]
 
 MAX_LIVE_FAILURES = 16
@@ -89,8 +91,8 @@ class ChildStartError(SupervisionError):
 class RestartLimitExceeded(SupervisionError):
     """More restarts were needed than the supervisor's `RestartLimit`, or the `Backoff`, allows.
 
-    Its `__cause__` is an `ExceptionGroup` of the failures. OTP ends with the reason `shutdown` here, so that a transient
-    supervisor is silently gone; an error that propagates cannot be overlooked.
+    Its `__cause__` is an `ExceptionGroup` of the failures. OTP ends with the reason `shutdown` here, so that a
+    transient supervisor is silently gone; an error that propagates cannot be overlooked.
     """
 
 
@@ -114,7 +116,7 @@ class ChildRunning(SupervisionError):
     """The child is running; stop it first."""
 
 
-class ChildRestarting(SupervisionError):
+class RestartPending(SupervisionError):
     """The child's restart is due; `stop_child` cancels the restart."""
 
 
@@ -139,3 +141,18 @@ class WouldDeadlock(SupervisionError):
 
 class ChildReturned(Exception):
     """A permanent child returned. Nothing raises it: it stands as `ChildFailure.error`."""
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and message on one line."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def start_error(path: str, failure: ChildFailure) -> ChildStartError:
+    """Return the error of a failed start, caused by what the child raised."""
+    error = ChildStartError(
+        f"{path}: child {failure.id!r} failed to start ({describe(failure.error)})", (failure,)
+    )
+    error.__cause__ = failure.error
+    return error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import trio
 
 from ._child import Child
-from ._errors import ChildFailure
+from ._errors import ChildFailure, RestartLimitExceeded, describe
 from ._exits import Exit
 
 __all__ = [
@@ -115,9 +115,9 @@ class ChildStopping:
 
 @dataclass(frozen=True, slots=True)
 class ChildStuck:
-    """A cancelled child goes on running: it shields itself or never reaches a checkpoint. It is waited for all the same.
+    """A cancelled child goes on running: it shields itself or reaches no checkpoint.
 
-    The first fields are those of `ChildStarting`.
+    It is waited for all the same. The first fields are those of `ChildStarting`.
 
     Attributes:
         stack: where it is, outermost frame first, each as `function (file:line)`.
@@ -170,7 +170,8 @@ Event = (
 """Everything a supervisor tells."""
 
 Observer = Callable[[Event], None]
-"""Is called in the supervisor's task with every event; it must not block. What it raises is logged and goes no further."""
+"""Is called in the supervisor's task with every event; it must not block. What it raises is logged and goes no
+further."""
 
 
 class Journal:
@@ -215,12 +216,18 @@ class Journal:
             *(self.path, cause.id, describe(cause.error), charged, limit, delay),
         )
         if self._observer is not None:
-            charge = (delay, cause, charged, limit - charged)
-            self._tell(ChildRestarting(*self._stamp(), cause.id, cause.incarnation, *charge))
+            seq, time, path = self._stamp()
+            remaining = limit - charged
+            self._tell(
+                ChildRestarting(
+                    seq, time, path, cause.id, cause.incarnation, delay, cause, charged, remaining
+                )
+            )
 
-    def gave_up(self, message: str) -> None:
-        """The limit of restarts was reached."""
-        logger.error("%s", message)
+    def gave_up(self, error: RestartLimitExceeded, max_restarts: int) -> None:
+        """The limit of restarts was reached. Where no restart was ever wanted, raising the error is report enough."""
+        if max_restarts:
+            logger.error("%s: %s", self.path, error)
 
     def stopping(self, child: Child, grace: float) -> None:
         """A child was asked to stop."""
@@ -260,9 +267,3 @@ class Journal:
             self._observer(event)
         except Exception:
             logger.exception("%s: the observer raised on %s", self.path, type(event).__name__)
-
-
-def describe(error: BaseException) -> str:
-    """Return an error's type and message on one line."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

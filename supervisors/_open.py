@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
-from typing import Protocol, Self, TypedDict, TypeVar, Unpack
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 
 import trio
 
@@ -31,7 +31,7 @@ class SupervisorOptions(TypedDict, total=False):
 class Runnable(Protocol):
     """What `serve` needs of a supervisor."""
 
-    async def run(self, *, task_status: trio.TaskStatus[Self]) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[Any]) -> None:
         """Run until it is stopped."""
         ...
 
@@ -122,31 +122,29 @@ async def serve(supervisor: R) -> AsyncGenerator[R, None]:
         del left, error, service  # else tracebacks and this frame keep each other alive
 
 
-@asynccontextmanager
-async def open_supervisor(
+def open_supervisor(
     *children: ChildSpec, **options: Unpack[SupervisorOptions]
-) -> AsyncGenerator[Supervisor, None]:
+) -> AbstractAsyncContextManager[Supervisor]:
     """Run a supervisor beside the body of an `async with` block.
 
     The body begins once all children are ready. Leaving it is an orderly shutdown: the children are stopped in reverse
     order with their full grace. When the block is cancelled, the body ends first; then the children are stopped in
     the same order, each with at most `cancel_grace` seconds.
 
-    Should the supervisor fail, the body is cancelled. Should it stop by itself (`auto_shutdown`, `request_shutdown`), the
-    body goes on; `await supervisor.wait_stopped()` waits for that.
+    Should the supervisor fail, the body is cancelled. Should it stop by itself (`auto_shutdown`,
+    `request_shutdown`), the body goes on; `await supervisor.wait_stopped()` waits for that.
 
     Args:
         *children: the specs, in start order.
         **options: those of `Supervisor`.
 
-    Yields:
-        The running `Supervisor`.
+    Returns:
+        An asynchronous context manager that gives the running `Supervisor`.
 
     Raises:
-        SupervisionError: the supervisor failed: `ChildStartError` before the body, `RestartLimitExceeded` or `ChildStopError`.
-            An error of the body leaves the block as it is, bare.
+        SupervisionError: the supervisor failed: `ChildStartError` before the body, `RestartLimitExceeded` or
+            `ChildStopError`. An error of the body leaves the block as it is, bare.
         BaseExceptionGroup: both the body and the supervisor failed.
         InvalidSpec: as `Supervisor`.
     """
-    async with serve(Supervisor(*children, **options)) as supervisor:
-        yield supervisor
+    return serve(Supervisor(*children, **options))

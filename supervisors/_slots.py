@@ -6,7 +6,7 @@ from typing import Literal
 
 from ._child import Child
 from ._exits import Exit
-from ._policy import Streak
+from ._limit import Streak
 from ._spec import ChildKind, ChildSpec, Restart
 
 __all__ = ["ChildInfo", "ChildState", "Counts", "Slot"]

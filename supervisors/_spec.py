@@ -53,8 +53,8 @@ class Backoff:
         maximum: the longest delay in seconds, before jitter.
         jitter: the share added at random, from 0.
         reset_after: a child that ran this many seconds is healthy: its next failure is the first in a row again.
-        max_consecutive: give up after this many restarts in a row, however far apart. It is the backstop where the delays
-            are so long that a `RestartLimit` could never be reached.
+        max_consecutive: give up after this many restarts in a row, however far apart. It is the backstop where the
+            delays are so long that a `RestartLimit` could never be reached.
 
     Raises:
         InvalidSpec: a number is out of its range.
@@ -134,8 +134,8 @@ class ChildSpec:
         run: an async function; it is called anew for every incarnation.
         args: its positional arguments. A channel given here is dead once an incarnation has closed it: children
             joined by channels belong in a supervisor's `build=`.
-        restart: `"permanent"` restarts it however it ends, `"transient"` only after an error, `"temporary"` never. None is
-            permanent, but temporary under a `DynamicSupervisor`.
+        restart: `"permanent"` restarts it however it ends, `"transient"` only after an error, `"temporary"` never.
+            None is permanent, but temporary under a `DynamicSupervisor`.
         shutdown: seconds between a stop request and cancelling, for a child that opted in by
             `current_child().until_stop()` or `.trap_stop()`; any other is cancelled at once. 0 cancels at once,
             `math.inf` waits without limit.
@@ -166,9 +166,11 @@ class ChildSpec:
         # Spelled out rather than through `require`: specs are made by the thousand, messages almost never.
         if not self.id or not isinstance(self.id, str):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
             raise InvalidSpec(f"a child's id must be a non-empty string, not {self.id!r}")
-        if not callable(self.run):
-            hint = ": pass the function, not its call" if hasattr(self.run, "close") else ""
-            raise InvalidSpec(f"child {self.id!r}: run must be an async function, not {self.run!r}{hint}")
+        run: object = self.run
+        if not callable(run):
+            raise InvalidSpec(
+                f"child {self.id!r}: run must be an async function (not its call), not {self.run!r}"
+            )
         if self.restart is not None and self.restart not in RESTARTS:
             raise InvalidSpec(f"child {self.id!r}: restart must be one of {RESTARTS}, not {self.restart!r}")
         if not self.shutdown >= 0:

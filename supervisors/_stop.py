@@ -29,13 +29,12 @@ async def stop_children(
         reason: why, for the `Cancelled` they see.
         longest: a bound in seconds on everybody's grace.
 
-    Cancelling it during the grace leaves children running that were asked to stop; the caller must call it again with the
-    grace that is left. The join after the cancel is shielded.
+    Cancelling it during the grace leaves children running that were asked to stop; the caller must call it again
+    with the grace that is left. The join after the cancel is shielded.
     """
     waiting: dict[float, list[Child]] = {}
     for child in children:
         if child.exit is not None:
-            child.expected = True
             continue
         child.request_stop()
         grace = min(child.spec.shutdown, longest) if child.traps else 0.0

@@ -102,8 +102,9 @@ class TaskHandle(Generic[T]):
 class TaskSupervisor:
     """Runs tasks beside each other, each alone in its failure (Elixir: `Task.Supervisor`, `async_nolink`).
 
-    What a task raises is delivered to its handle and nowhere else; the others live on. A `KeyboardInterrupt`, `SystemExit`
-    or the like in a task is no failure of the task: it cancels all and propagates. Nothing is kept of a finished task.
+    What a task raises is delivered to its handle and nowhere else; the others live on. A `KeyboardInterrupt`,
+    `SystemExit` or the like in a task is no failure of the task: it cancels all and propagates. Nothing is kept of a
+    finished task.
 
     Args:
         max_tasks: how many may run at once; None is no bound.
@@ -130,7 +131,7 @@ class TaskSupervisor:
         return self._count
 
     def start_soon(
-        self, fn: Callable[[Unpack[Ts]], Awaitable[T]], *args: Unpack[Ts], name: str | None = None
+        self, fn: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts, name: str | None = None
     ) -> TaskHandle[T]:
         """Start a task.
 
@@ -159,7 +160,7 @@ class TaskSupervisor:
 
     @trio.lowlevel.enable_ki_protection
     async def _main(
-        self, handle: TaskHandle[T], fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[Unpack[Ts]]
+        self, handle: TaskHandle[T], fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[*Ts]
     ) -> None:
         began = trio.current_time()
         value: object = None
@@ -261,7 +262,7 @@ class TaskSupervisor:
 
 
 @trio.lowlevel.disable_ki_protection
-async def _invoke(fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[Unpack[Ts]]) -> T:
+async def _invoke(fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[*Ts]) -> T:
     return await fn(*args)
 
 
@@ -271,8 +272,8 @@ async def open_task_supervisor(
 ) -> AsyncGenerator[TaskSupervisor, None]:
     """Run a `TaskSupervisor` around the body of an `async with` block.
 
-    Leaving the block waits for every task; no new ones are taken then. When the body raises or the block is cancelled, the
-    tasks are cancelled together and waited for.
+    Leaving the block waits for every task; no new ones are taken then. When the body raises or the block is
+    cancelled, the tasks are cancelled together and waited for.
 
     Args:
         max_tasks: how many may run at once; None is no bound.

@@ -10,8 +10,8 @@ __all__ = ["Verdict"]
 class Verdict:
     """Collects what went wrong in one run, and weighs it at the end.
 
-    A fatal error or a foreign interruption comes first, then the supervision failure, then what children raised while they
-    were stopped. `trio.Cancelled` never stands in for any of these.
+    A fatal error or a foreign interruption comes first, then the supervision failure, then what children raised
+    while they were stopped. `trio.Cancelled` never stands in for any of these.
     """
 
     __slots__ = ("_failure", "_fatal", "_interruption", "_stop_failures")
