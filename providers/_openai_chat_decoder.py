@@ -103,6 +103,8 @@ class OpenAIChatMachine:
                     self._choice(choice, out)
         if event.usage is not None or event.x_groq is not None:
             self._count(event, out)
+        if event.search_results:
+            self._cite(event.search_results, out)
         if event.citations:
             self._cite(event.citations, out)
         if event.error or event.object == "error" or event.type == "error":
@@ -161,6 +163,10 @@ class OpenAIChatMachine:
             out.append(Thinking(delta.reasoning_content))
         elif delta.reasoning:
             out.append(Thinking(delta.reasoning))
+        elif delta.reasoning_text:
+            out.append(Thinking(delta.reasoning_text))
+        if delta.reasoning_opaque:
+            out.append(Thinking("", delta.reasoning_opaque))
         if delta.reasoning_details:
             self._details(delta, out)
         content = delta.content
@@ -217,9 +223,10 @@ class OpenAIChatMachine:
 
 def _parts(parts: list[Any], out: list[Chunk]) -> None:
     for part in map(as_object, parts):
-        thoughts = part.get("thinking")
-        for thought in as_list(thoughts) or [{"text": thoughts}]:
-            if text := as_text(as_object(thought).get("text")):
-                out.append(Thinking(text))
+        thoughts = part.get("thinking") or part.get("summary")
+        for thought in map(as_object, as_list(thoughts) or [{"text": thoughts}]):
+            text, signature = as_text(thought.get("text")), as_text(thought.get("signature"))
+            if text or signature:
+                out.append(Thinking(text or "", signature))
         if text := as_text(part.get("text")):
             out.append(Text(text))

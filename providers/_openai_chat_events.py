@@ -38,12 +38,18 @@ class ChatDetail(Struct, gc=False):
 
 
 class ChatDelta(Struct, gc=False):
-    """What a choice adds. Mistral gives content as a list of parts when the model thinks."""
+    """What a choice adds.
+
+    Content is a list of parts with Mistral and Databricks when the model thinks. `reasoning_text` and
+    `reasoning_opaque` are GitHub Copilot's.
+    """
 
     content: str | list[Any] | None = None
     tool_calls: list[ChatTool] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_text: str | None = None
+    reasoning_opaque: str | None = None
     reasoning_details: list[ChatDetail] | None = None
     refusal: str | None = None
     function_call: ChatFunction | None = None
@@ -79,6 +85,7 @@ class ChatEvent(Struct, gc=False):
     type: str | None = None
     error: Any = None
     citations: list[Any] | None = None
+    search_results: list[Any] | None = None
     x_groq: ChatGroq | None = None
 
 

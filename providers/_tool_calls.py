@@ -79,9 +79,6 @@ class ToolCallAssembly:
         self._latest: dict[int | None, _Call] = {}
         self._touched: set[int] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._calls)
-
     def begin_event(self) -> None:
         """Say that the fragments to come are of a new event.
 

@@ -199,6 +199,26 @@ def test_content_may_be_a_list_of_parts():
     assert _whole(_delta("stop", content=parts), "[DONE]")[:-1] == [Thinking("a"), Thinking("b"), Text("c")]
 
 
+def test_parts_of_reasoning_have_summaries_and_signatures():
+    """Databricks gives the summaries of Claude's thinking as parts of the content."""
+    summaries = [
+        {"type": "summary_text", "text": "a", "signature": ""},
+        {"type": "summary_text", "signature": "s"},
+    ]
+    parts = [{"type": "reasoning", "summary": summaries}, {"type": "text", "text": "b"}]
+    assert _whole(_delta("stop", content=parts), "[DONE]")[:-1] == [
+        Thinking("a"),
+        Thinking("", "s"),
+        Text("b"),
+    ]
+
+
+def test_copilots_reasoning_is_read():
+    """`reasoning_text` is thinking, and `reasoning_opaque` its signature."""
+    events = [_delta(reasoning_text="a"), _delta("stop", content="b", reasoning_opaque="s")]
+    assert _whole(*events, "[DONE]")[:-1] == [Thinking("a"), Thinking("", "s"), Text("b")]
+
+
 def test_a_refusal_is_text_and_the_reason():
     """The model's own words of refusal are shown, and `Stop` says what they are."""
     assert _whole(_delta(refusal="No."), _delta("stop"), "[DONE]") == [
@@ -370,10 +390,17 @@ def test_usage_in_groqs_own_field():
 def test_citations_come_once():
     """URLs repeated on every event are cited once; annotations have title and text."""
     note = {"type": "url_citation", "url_citation": {"url": "https://b.test", "title": "B", "content": "b"}}
+    found = {"citations": ["https://c.test"], "search_results": [{"url": "https://c.test", "title": "C"}]}
     assert _whole(
         _delta(content="a") | {"citations": ["https://a.test", 3, ""]},
-        _delta("stop", annotations=[note, note, {"type": "other"}]) | {"citations": ["https://a.test"]},
-    )[:-1] == [Text("a"), Citation("https://a.test"), Citation("https://b.test", "B", "b")]
+        _delta(annotations=[note, note, {"type": "other"}]) | {"citations": ["https://a.test"]},
+        _delta("stop") | found,
+    )[:-1] == [
+        Text("a"),
+        Citation("https://a.test"),
+        Citation("https://b.test", "B", "b"),
+        Citation("https://c.test", "C"),
+    ]
 
 
 @pytest.mark.parametrize(
