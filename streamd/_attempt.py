@@ -60,7 +60,7 @@ async def attempt(
     try:
         await pipeline.run()
     except SupervisionError as failed:
-        error = failed.failures[-1].error
+        error = failed.failures[0].error
     else:
         return
     raise error

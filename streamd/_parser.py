@@ -39,13 +39,13 @@ async def parse(
     with events:
         async for event in events:
             if isinstance(event, StreamdError):
-                parser.lose(event)
-                return
+                return parser.lose(event)
+            if not event:
+                return parser.close()
             parser.feed(event)
             await edge.room()
             if decoder.done:
                 return
-        parser.close()
 
 
 class _Parser:

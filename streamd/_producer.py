@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httpx
 import trio
 
@@ -16,7 +18,11 @@ from .errors import EncodingRefused, RedirectRefused, StreamdError, TransportErr
 __all__ = ["HTTPEvent", "produce"]
 
 HTTPEvent = bytes | StreamdError
-"""What the producer sends: the bytes of one network read, or what ended the response. Its end is the channel's."""
+"""What the producer sends: the bytes of one network read, then what ended the body.
+
+`b""` is its clean end, as it is a socket's. The channel's own end says nothing of the body: it is also closed when the
+producer is cancelled, and a body that was let go must not be taken for one that ended.
+"""
 
 ERROR_BODY_LIMIT = 64 * 1024
 
@@ -35,7 +41,8 @@ async def produce(
     A failure is sent as the last event rather than raised, so that the parser sees it after every byte before it.
     Cancelling closes the connection.
     """
-    with events:
+    # The parser closes its end when it has the provider's terminal evidence: nothing more is wanted.
+    with events, suppress(trio.BrokenResourceError):
         try:
             async with open_response(client, request, user_agent=USER_AGENT, connect=connect) as response:
                 state.begin_stream(response.status, response.headers)
@@ -48,6 +55,7 @@ async def produce(
                     except trio.WouldBlock:
                         with clock.paused():
                             await events.send(data)
+            await events.send(b"")
         except StreamdError as error:
             await events.send(error)
 
