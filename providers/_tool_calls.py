@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -120,11 +121,13 @@ class ToolCallAssembly:
 
         Args:
             may_be_empty: Whether no arguments at all stand for an empty object. True only where the provider says that
-                it ended the turn by itself: a turn that was cut may have been cut before the first byte.
+                it ended the turn by itself: a turn that was cut may have been cut before the first byte. Where several
+                calls share an index they never do: the arguments may have gone to another.
         """
         calls: list[ToolCall] = []
+        shared = Counter(call.key for call in self._calls)
         for call in self._calls:
-            arguments = call.arguments(may_be_empty=may_be_empty)
+            arguments = call.arguments(may_be_empty=may_be_empty and shared[call.key] == 1)
             if arguments is None or not call.name or call.doubtful:
                 continue
             twin = next((other for other in calls if other.id == call.id), None)
@@ -158,8 +161,9 @@ class ToolCallAssembly:
         known = next((call for call in self._calls if call.id == id_ and index in (None, call.key)), None)
         if known is None and not name:
             known = next((call for call in self._calls if call.id == id_), None)
-            if known is None and latest is not None and not latest.whole:
+            if known is None and latest is not None and (latest.doubtful or not latest.whole):
                 latest.doubtful = True  # its id changed, or the head of another call is missing
+                return latest
         return known
 
     def _open(self, index: int | None, id_: str) -> _Call:

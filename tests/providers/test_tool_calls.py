@@ -160,6 +160,15 @@ def test_calls_are_told_apart(events: list[list[Fragment]], calls: list[tuple[st
             [[(0, "a", "f", "")], [(0, "b", "g", "")], [(0, None, None, _X)]], id="continuation_ambiguous"
         ),
         pytest.param([[(0, "a", "f", "")], [(0, "b", None, _X)]], id="id_changes"),
+        pytest.param(
+            [[(0, "a", "f", "")], *([(0, f"b{n}", None, "x")] for n in range(200))], id="id_changes_always"
+        ),
+        pytest.param(
+            [[(0, "a", "f", "")], [(0, "b", "f", '{"x"')], [(0, "c", "f", ":1}")]],
+            id="id_changes_name_repeated",
+        ),
+        pytest.param([[(None, "a", "f", "")], [(None, "b", "f", '{"x"')]], id="id_changes_index_missing"),
+        pytest.param([[(0, None, None, _X)], [(0, "b", None, "")]], id="name_never_comes"),
         pytest.param([[(0, None, "f", "")], [(0, "b", "g", '{"x"')]], id="id_late_and_another_name"),
     ],
 )
