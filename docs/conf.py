@@ -4,6 +4,7 @@ from sphinx.application import Sphinx
 from sphinx.util.inspect import TypeAliasForwardRef
 
 import streamd
+from streamd import providers
 
 project = "streamd"
 author = "the streamd authors"
@@ -39,6 +40,14 @@ def keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object,
 TypeAliasForwardRef.__repr__ = lambda alias: alias.name
 
 
+def shared_names(app: Sphinx, page: str, source: list[str]) -> None:
+    """Name what `streamd` and `streamd.providers` both export, so that the reference describes it once."""
+    source[0] = source[0].replace(
+        "SHARED_NAMES", ", ".join(sorted({*streamd.__all__} & {*providers.__all__}))
+    )
+
+
 def setup(app: Sphinx) -> None:
     """Add what is not an extension of its own."""
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
+    app.connect("source-read", shared_names)
