@@ -37,7 +37,9 @@ class HTTPTransport(httpx.AsyncBaseTransport):
     A response's head (or anything else between two pieces of body) may hold 64 KiB. There are no proxies and no
     HTTP/2; `httpx.AsyncHTTPTransport` has both.
 
-    Raises, from `handle_async_request` and from the response's body:
+    Errors are raised by `handle_async_request` and by reading the response's body.
+
+    Raises:
         ConfigError: The request cannot be sent as it is.
         ConnectFailed: There is no connection, or the transport was closed.
         ConnectionLost: The connection broke; see its `phase`. A body that ends with the connection, having neither
@@ -78,6 +80,8 @@ class HTTPTransport(httpx.AsyncBaseTransport):
         if reason is not None:
             raise ConfigError(reason)
         origin = _origin(request.url)
+        if not isinstance(request.stream, httpx.AsyncByteStream):
+            raise ConfigError("the request's body must be bytes or an async iterator of bytes")
         await request.aread()
         connection = await self._connections.kept(origin)
         if connection is not None:

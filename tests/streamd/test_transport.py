@@ -432,3 +432,10 @@ async def test_many_requests_at_once() -> None:
                 for number in range(100):
                     nursery.start_soon(ask, number)
     assert len(server.requests) == 100
+
+
+async def test_a_body_that_only_a_thread_could_read_is_refused() -> None:
+    """A plain iterator could block the event loop."""
+    async with HTTPTransport() as transport:
+        with pytest.raises(ConfigError, match="async iterator"):
+            await transport.handle_async_request(httpx.Request("POST", "http://a.test", content=iter([b"x"])))

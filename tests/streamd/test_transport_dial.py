@@ -1,13 +1,16 @@
 """Connecting: names, refusals, TLS, and the connect timer over all of it."""
 
+import errno
+import socket
 import ssl
 
 import httpx
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
-from streamd._dial import Origin, connect_tcp, default_ssl_context
+from streamd._dial import Origin, connect_tcp, default_ssl_context, is_still
 from streamd._transport import HTTPTransport
 from streamd.errors import ConnectFailed
 from tests.support.leaks import no_leaks
@@ -40,7 +43,8 @@ async def test_every_address_of_a_name_is_tried() -> None:
 
     async def connect(host: str, port: int) -> trio.abc.Stream:
         await trio.lowlevel.checkpoint()
-        failures = [OSError(111, "x"), OSError(111, "x"), OSError(101, "y"), OSError("odd")]
+        refused, unreachable = errno.ECONNREFUSED, errno.ENETUNREACH
+        failures = [OSError(refused, "x"), OSError(refused, "x"), OSError(unreachable, "y"), OSError("odd")]
         raise OSError("all attempts failed") from ExceptionGroup("tried", failures)
 
     async with HTTPTransport(connect=connect) as transport:
@@ -49,10 +53,16 @@ async def test_every_address_of_a_name_is_tried() -> None:
 
 
 async def test_a_name_that_does_not_exist() -> None:
-    """`invalid` never resolves (RFC 6761)."""
-    async with HTTPTransport() as transport:
+    """The resolver's own words are told."""
+
+    async def connect(host: str, port: int) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with HTTPTransport(connect=connect) as transport:
         error = await fail(transport, "http://nowhere.invalid")
     assert str(error).startswith("no connection to nowhere.invalid:80: ")
+    assert "Name or service not known" in str(error)
     assert error.retryable
 
 
@@ -184,3 +194,9 @@ def test_an_origin_is_written_as_in_a_url() -> None:
     """With brackets round an IPv6 address."""
     assert str(Origin("http", "a.test", 80)) == "a.test:80"
     assert str(Origin("http", "::1", 80)) == "[::1]:80"
+
+
+async def test_a_stream_without_a_socket_is_never_still() -> None:
+    """Nothing could tell what waits on it."""
+    ours, _ = trio.testing.memory_stream_pair()
+    assert not await is_still(ours)
