@@ -149,7 +149,7 @@ class SSEChunkDecoder:
         sse = self._sse
         machine = self._machine
         if not self._events and len(self._head) < _QUOTED:
-            self._head += data[:_QUOTED]
+            self._head += data[: _QUOTED - len(self._head)]
         for event in sse.feed(data):
             try:
                 machine.event(event.event, event.data, out)

@@ -66,6 +66,13 @@ def test_plain_text_is_not_a_stream(wire: str, text: bytes):
         assert text[:11].decode() in str(error)
 
 
+def test_only_the_beginning_tells_plain_text():
+    """What looks like a field far behind does not count, however the body is cut."""
+    text = b"." * 450 + b"\n: late\n"
+    for parts in ([text], [text[:399], text[399:]], single_bytes(text)):
+        assert type(decode("openai-chat", parts)[1]) is NotAStream
+
+
 @_EVERY_WIRE
 def test_an_error_document_is_the_error_it_is(wire: str):
     """JSON errors with the status 200 have their class, in each of their shapes."""
