@@ -114,7 +114,7 @@ async def open_session(
         state = SessionState(history)
         conversation = Conversation(plan, http, edge, state)
         async with open_supervisor(
-            ChildSpec(id="conversation", run=conversation.run, restart="transient"),
+            ChildSpec(id="conversation", run=conversation.run, restart="transient", shutdown=0),
             restarts=RestartLimit(0),
             name="session",
         ) as supervisor:

@@ -1,0 +1,245 @@
+"""The tool loop: rounds of calls, results and further requests."""
+
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock
+
+from streamd import (
+    Chunk,
+    Message,
+    Stop,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
+    Truncated,
+    open_session,
+    stream,
+    tool,
+)
+from tests.support.chat import DONE, answer, call, finish, text, usage
+from tests.support.leaks import no_leaks
+from tests.support.server import KEEP_OPEN, Network, Script, chunked, serve
+from tests.support.sessions import chat_model, read, scripted_network
+
+ran: list[str] = []
+
+
+@tool
+async def weather(city: str) -> str:
+    """The weather of a city."""
+    ran.append(city)
+    return f"{city}: rain"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> None:
+    ran.clear()
+
+
+def calls(*each: bytes, prompt: int = 10, completion: int = 5) -> Script:
+    """A turn that ends in tool calls."""
+    return [chunked(*each, finish("tool_calls"), usage(prompt, completion), DONE)]
+
+
+OSLO = call("weather", '{"city":"Oslo"}')
+BOTH = [OSLO, call("weather", '{"city":"Bergen"}', "call_2", 1)]
+FINAL: Script = [chunked(answer("Take ", "one.", prompt=20, completion=3))]
+
+
+def sent(network: Network, place: int) -> list[dict[str, Any]]:
+    """The messages of a request."""
+    body: dict[str, Any] = msgspec.json.decode(network.requests[place].body)
+    messages: list[dict[str, Any]] = body["messages"]
+    return messages
+
+
+async def test_a_round_of_tools_and_the_answer() -> None:
+    """Both calls are run, their results sent back in order, and the model's answer follows."""
+    async with scripted_network(calls(*BOTH), FINAL) as (network, client):
+        async with open_session(chat_model(network.url), "Umbrella?", tools=[weather], client=client) as session:
+            chunks, error = await read(session)
+            answered = await session.response()
+        roles = [message["role"] for message in sent(network, 1)]
+        results = [(m["tool_call_id"], m["content"]) for m in sent(network, 1) if m["role"] == "tool"]
+    assert error is None
+    kinds = [type(chunk).__name__ for chunk in chunks if not isinstance(chunk, ToolCallDelta)]
+    assert [kind for kind in kinds if kind not in ("Metadata", "Usage")] == [
+        *("ToolCall", "ToolCall", "Stop", "ToolResult", "ToolResult", "Text", "Text", "Stop")
+    ]
+    assert roles == ["user", "assistant", "tool", "tool"]
+    assert results == [("call_1", "Oslo: rain"), ("call_2", "Bergen: rain")]
+    assert sorted(ran) == ["Bergen", "Oslo"]
+    assert answered.text == "Take one."
+    assert answered.stop_reason == "stop"
+    assert (answered.usage.input_tokens, answered.usage.output_tokens) == (30, 8)
+    assert [message.role for message in answered.messages] == ["user", "assistant", "tool", "tool", "assistant"]
+    assert [m.usage.input_tokens for m in answered.messages if m.usage] == [10, 20]
+
+
+async def test_rounds_share_a_connection() -> None:
+    """A response that was read to its verified end leaves its connection to the next round."""
+    async with serve(calls(OSLO), FINAL) as server:
+        await stream(chat_model(server.url), "Hi", tools=[weather])
+        assert (len(server.requests), len(server.connections)) == (2, 1)
+
+
+async def test_on_message_fires_in_conversation_order() -> None:
+    """Every assistant turn and tool result is reported once, after its chunks, the final turn included."""
+    seen: list[str] = []
+
+    def on_chunk(chunk: Chunk) -> None:
+        if isinstance(chunk, ToolCall | ToolResult | Stop):
+            seen.append(type(chunk).__name__)
+
+    def on_message(message: Message) -> None:
+        seen.append(message.role)
+
+    async with scripted_network(calls(OSLO), FINAL) as (network, client):
+        async with open_session(chat_model(network.url), "Hi", tools=[weather], client=client) as session:
+            first = await session.receive()
+            await session.metadata()
+            await session.collect(on_chunk=on_chunk, on_message=on_message)
+    assert not isinstance(first, Stop)
+    assert seen == ["ToolCall", "Stop", "assistant", "ToolResult", "tool", "Stop", "assistant"]
+
+
+async def test_without_auto_tools_the_calls_are_the_callers() -> None:
+    """The turn ends with its calls, and nothing is run."""
+    async with scripted_network(calls(OSLO), FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[weather], auto_tools=False, client=client)
+        assert len(network.requests) == 1
+    assert answered.message.tool_calls == (ToolCall(0, "call_1", "weather", {"city": "Oslo"}),)
+    assert answered.stop_reason == "tool_calls"
+    assert ran == []
+
+
+async def test_max_rounds_stops_before_another_request() -> None:
+    """After the last allowed request its calls are answered, so that the conversation can go on, and no more is sent."""
+    async with scripted_network(calls(OSLO)) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[weather], max_rounds=3, client=client)
+        assert len(network.requests) == 3
+    assert answered.stop_reason == "max_rounds"
+    assert [message.role for message in answered.messages] == ["user"] + ["assistant", "tool"] * 3
+    assert answered.message.role == "assistant"
+    assert ran == ["Oslo"] * 3
+
+
+async def test_a_response_continues_a_conversation() -> None:
+    """The messages of a response can be given back, with what the user says next."""
+    async with scripted_network(calls(OSLO), FINAL) as (network, client):
+        first = await stream(chat_model(network.url), "Hi", tools=[weather], client=client)
+        await stream(chat_model(network.url), [*first.messages, Message.user("Sure?")], client=client)
+        assert [message["role"] for message in sent(network, 2)] == [
+            *("user", "assistant", "tool", "assistant", "user")
+        ]
+
+
+async def test_the_model_is_told_of_a_tool_it_made_up() -> None:
+    """A call of a tool nobody offered is answered with an error the model sees."""
+    async with scripted_network(calls(call("nobody", "{}")), FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", client=client)
+        assert "there is no tool 'nobody'" in sent(network, 1)[-1]["content"]
+    assert answered.text == "Take one."
+
+
+CUT_CALLS = {
+    "half_arguments_then_eof": [chunked(call("weather", '{"city":"Os'))],
+    "whole_call_then_eof": [chunked(OSLO)],
+    "half_arguments_then_length": [chunked(call("weather", '{"city":"Os'), finish("length"), DONE)],
+    "half_arguments_then_tool_calls": [chunked(call("weather", '{"city":"Os'), finish("tool_calls"), DONE)],
+}
+
+
+@pytest.mark.parametrize("script", CUT_CALLS.values(), ids=CUT_CALLS)
+async def test_a_half_received_call_never_runs(script: Script) -> None:
+    """Arguments that were cut, and a call in a turn that did not end, start nothing and are no ToolCall."""
+    async with scripted_network(script) as (network, client):
+        async with open_session(
+            chat_model(network.url), "Hi", tools=[weather], client=client, retry=None
+        ) as session:
+            chunks, error = await read(session)
+        assert len(network.requests) == 1
+    assert ran == []
+    assert not [chunk for chunk in chunks if isinstance(chunk, ToolCall)]
+    assert isinstance(error, Truncated | type(None))
+
+
+async def test_a_slow_tool_is_an_error_the_model_sees(autojump_clock: MockClock) -> None:
+    """The tool is cancelled after its time, and the session goes on."""
+
+    async def hang() -> str:
+        await trio.sleep_forever()
+        return ""
+
+    async with scripted_network(calls(call("hang", "")), FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[hang], tool_timeout=7, client=client)
+        assert sent(network, 1)[-1]["content"] == "Error: the tool took longer than 7 s"
+    assert answered.text == "Take one."
+    assert trio.current_time() == pytest.approx(7.0)
+
+
+async def test_leaving_the_block_cancels_and_awaits_the_tools() -> None:
+    """A tool that runs when the consumer leaves is cancelled, and its cleanup is over when the block has been left."""
+    order: list[str] = []
+    started = trio.Event()
+
+    async def slow() -> str:
+        try:
+            started.set()
+            await trio.sleep_forever()
+        finally:
+            order.append("tool cleaned up")
+        return ""
+
+    async with scripted_network(calls(call("slow", ""))) as (network, client):
+        async with no_leaks():
+            async with open_session(chat_model(network.url), "Hi", tools=[slow], client=client):
+                await started.wait()
+            order.append("block left")
+    assert order == ["tool cleaned up", "block left"]
+
+
+async def test_approval_is_asked_for_each_call() -> None:
+    """A denied call is told to the model and not run."""
+
+    async def approve(which: ToolCall) -> bool | str:
+        return which.arguments["city"] == "Oslo" or "not Bergen"
+
+    async with scripted_network(calls(*BOTH), FINAL) as (network, client):
+        await stream(chat_model(network.url), "Hi", tools=[weather], approve=approve, client=client)
+        contents = [message["content"] for message in sent(network, 1) if message["role"] == "tool"]
+    assert contents == ["Oslo: rain", "Error: not Bergen"]
+    assert ran == ["Oslo"]
+
+
+async def test_a_later_round_that_fails_keeps_the_rounds_before() -> None:
+    """The error comes after everything before it, and the messages of the complete rounds are there."""
+    async with scripted_network(calls(OSLO), [chunked(text("Ta"))]) as (network, client):
+        async with open_session(
+            chat_model(network.url), "Hi", tools=[weather], client=client, retry=None
+        ) as session:
+            chunks, error = await read(session)
+            assert [message.role for message in session.messages] == ["assistant", "tool"]
+    assert isinstance(error, Truncated)
+    assert error.partial is not None
+    assert error.partial.text == "Ta"
+    assert error.usage is not None
+    assert error.usage.input_tokens == 10
+    assert chunks[-1] == Text("Ta")
+
+
+async def test_cancel_while_a_later_round_runs_keeps_all() -> None:
+    """The response of a cancelled session has the complete rounds and the partial turn."""
+    script = [chunked(text("Ta"), last=False), KEEP_OPEN]
+    async with scripted_network(calls(OSLO), script) as (network, client):
+        async with open_session(chat_model(network.url), "Hi", tools=[weather], client=client) as session:
+            async for chunk in session:
+                if chunk == Text("Ta"):
+                    session.cancel()
+            answered = await session.response()
+    assert [message.role for message in answered.messages] == ["user", "assistant", "tool", "assistant"]
+    assert (answered.text, answered.stop_reason) == ("Ta", "cancelled")
