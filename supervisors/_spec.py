@@ -1,5 +1,6 @@
 """What a child is and how often it may fail: frozen values, checked when they are made."""
 
+import inspect
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ class ChildSpec:
             `math.inf` waits without limit.
         start_timeout: seconds it may take until it is ready.
         ready: `"task_status"`: ready when it calls `task_status.started(value)`, and `run` is given that keyword;
-            `"spawned"`: ready at once. None decides by whether `run` has a parameter `task_status`.
+            `"spawned"`: ready at once, maybe before its first step. None decides by whether `run` has a parameter `task_status`.
         significant: its own end can end the supervisor; see `auto_shutdown`. Not for permanent children.
         backoff: overrides the supervisor's.
         kind: `"supervisor"` for a child that is itself a supervisor; its `shutdown` must be `math.inf`, so that its own
@@ -170,6 +171,10 @@ class ChildSpec:
         if not callable(run):
             raise InvalidSpec(
                 f"child {self.id!r}: run must be an async function (not its call), not {self.run!r}"
+            )
+        if inspect.isasyncgenfunction(run):
+            raise InvalidSpec(
+                f"child {self.id!r}: {run!r} is an async generator function, which cannot be awaited"
             )
         if self.restart is not None and self.restart not in RESTARTS:
             raise InvalidSpec(f"child {self.id!r}: restart must be one of {RESTARTS}, not {self.restart!r}")
