@@ -121,13 +121,13 @@ class ToolCallAssembly:
 
         Args:
             may_be_empty: Whether no arguments at all stand for an empty object. True only where the provider says that
-                it ended the turn by itself: a turn that was cut may have been cut before the first byte. Where several
-                calls share an index they never do: the arguments may have gone to another.
+                it ended the turn by itself: a turn that was cut may have been cut before the first byte. Where calls
+                of one name share an index they never do: the arguments may have gone to another.
         """
         calls: list[ToolCall] = []
-        shared = Counter(call.key for call in self._calls)
+        alike = Counter((call.key, call.name) for call in self._calls)
         for call in self._calls:
-            arguments = call.arguments(may_be_empty=may_be_empty and shared[call.key] == 1)
+            arguments = call.arguments(may_be_empty=may_be_empty and alike[call.key, call.name] == 1)
             if arguments is None or not call.name or call.doubtful:
                 continue
             twin = next((other for other in calls if other.id == call.id), None)

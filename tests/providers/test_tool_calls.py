@@ -114,6 +114,11 @@ def _assemble(*events: list[Fragment], may_be_empty: bool = True) -> list[tuple[
         ),
         pytest.param([[(0, "a", None, "")], [(0, None, "f", _X)]], [("a", "f", {"x": 1})], id="name_late"),
         pytest.param([[(0, "a", "f", "")], [(0, None, None, None)]], [("a", "f", {})], id="args_empty"),
+        pytest.param(
+            [[(0, "a", "f", "")], [(0, "b", "g", "")]],
+            [("a", "f", {}), ("b", "g", {})],
+            id="args_empty_same_index",
+        ),
         pytest.param([[(0, "a", "f", "  ")]], [("a", "f", {})], id="args_blank"),
         pytest.param([[(0, "a", "f", {"x": 1})]], [("a", "f", {"x": 1})], id="args_as_object"),
         pytest.param([[(0, "a", "f", {})]], [("a", "f", {})], id="args_as_empty_object"),
