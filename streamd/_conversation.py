@@ -68,7 +68,7 @@ class Conversation:
                 raise Stalled("total", total)
         except StreamdError as error:
             self._finish(error)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  (told to the consumer, whatever it is)
             crash = ActorCrashed(f"an actor of the session crashed: {type(exc).__name__}: {exc}")
             crash.__cause__ = exc
             self._finish(crash)

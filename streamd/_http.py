@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
@@ -28,11 +28,13 @@ __all__ = ["HTTPClient", "Response", "open_client", "open_response"]
 class HTTPClient(Protocol):
     """What a session needs of a client: `httpx.AsyncClient` and `httpx2.AsyncClient` have it."""
 
-    def build_request(self, method: str, url: str, /, **options: Any) -> Any:
+    def build_request(
+        self, method: str, url: str, *, headers: Any = ..., content: Any = ..., extensions: Any = ...
+    ) -> Any:
         """Make a request of the client's own kind."""
         ...
 
-    async def send(self, request: Any, /, **options: Any) -> Any:
+    async def send(self, request: Any, *, stream: bool = ..., follow_redirects: bool = ...) -> Any:
         """Send it, and return when the response's head came."""
         ...
 
@@ -49,7 +51,7 @@ class Response:
 
 
 @asynccontextmanager
-async def open_client(client: HTTPClient | None) -> AsyncIterator[HTTPClient]:
+async def open_client(client: HTTPClient | None) -> AsyncGenerator[HTTPClient, None]:
     """The client given, left open on exit as it was found; or one of our own, closed on exit."""
     if client is not None:
         yield client
@@ -61,7 +63,7 @@ async def open_client(client: HTTPClient | None) -> AsyncIterator[HTTPClient]:
 @asynccontextmanager
 async def open_response(
     client: HTTPClient, request: HTTPRequest, *, user_agent: str, connect: float | None
-) -> AsyncIterator[Response]:
+) -> AsyncGenerator[Response, None]:
     """Send a request, and hold its response for as long as the block runs.
 
     The body is what came over the wire: nothing is decompressed, and no redirect is followed. Leaving the block
@@ -117,7 +119,9 @@ class _typed_errors:  # noqa: N801  (a context manager is named like the functio
 
 
 def _connect_failed(exc: BaseException, phase: Phase) -> TransportError:
-    return ConnectFailed(f"could not connect: {exc}" if str(exc) else f"could not connect ({type(exc).__name__})")
+    return ConnectFailed(
+        f"could not connect: {exc}" if str(exc) else f"could not connect ({type(exc).__name__})"
+    )
 
 
 def _lost(exc: BaseException, phase: Phase) -> TransportError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from streamd.providers import ModelSpec, Provider, resolve_model
@@ -16,7 +16,9 @@ LOCAL = "local"
 
 
 @asynccontextmanager
-async def serving(model: ModelSpec, *, progress: Progress | None = None) -> AsyncIterator[tuple[Provider, str]]:
+async def serving(
+    model: ModelSpec, *, progress: Progress | None = None
+) -> AsyncIterator[tuple[Provider, str]]:
     """The provider of a model and the model's name there, for as long as the block runs.
 
     `"local"` and `"local:/path/to/a.gguf"` start a server of their own, and stop it on exit; nothing else does

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ParamSpec
 
@@ -50,7 +50,7 @@ async def open_session(
     client: HTTPClient | None = None,
     extra_headers: Mapping[str, str] | None = None,
     extra_body: Mapping[str, Any] | None = None,
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session, None]:
     """Ask a model, and stream its answer: `async with open_session(...) as session`.
 
     The request is checked before the block is entered and sent while it runs. When the block is left, by its end, by

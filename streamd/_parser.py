@@ -39,13 +39,15 @@ async def parse(
     with events:
         async for event in events:
             if isinstance(event, StreamdError):
-                return parser.lose(event)
+                parser.lose(event)
+                break
             if not event:
-                return parser.close()
+                parser.close()
+                break
             parser.feed(event)
             await edge.room()
             if decoder.done:
-                return
+                break
 
 
 class _Parser:

@@ -29,7 +29,12 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     """
 
     def __init__(
-        self, plan: Plan, state: SessionState, edge: ConsumerEdge, high_watermark: int, stop: Callable[[], None]
+        self,
+        plan: Plan,
+        state: SessionState,
+        edge: ConsumerEdge,
+        high_watermark: int,
+        stop: Callable[[], None],
     ) -> None:
         self._plan = plan
         self._state = state
@@ -100,8 +105,10 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
 
     @property
     def status(self) -> Status:
-        """`init`, `streaming`, or how it ended: `done`, `cancelled`, `error`. It ends when the transport does, which
-        may be before everything was read."""
+        """`init`, `streaming`, or how it ended: `done`, `cancelled`, `error`.
+
+        It ends when the transport does, which may be before everything was read.
+        """
         return self._state.status
 
     @property
@@ -191,7 +198,9 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         """
         state = self._state
         # Messages whose last chunk is still queued are yet to come.
-        reported = len(state.messages) - sum(isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued)
+        reported = len(state.messages) - sum(
+            isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued
+        )
         async for chunk in self:
             if on_chunk is not None:
                 await _awaited(on_chunk(chunk))

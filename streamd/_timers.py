@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import trio
@@ -35,7 +35,9 @@ class Timeouts(Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
-                raise ConfigError(f"Timeouts.{name} must be a positive number of seconds or None, not {seconds!r}")
+                raise ConfigError(
+                    f"Timeouts.{name} must be a positive number of seconds or None, not {seconds!r}"
+                )
 
 
 class Clock:
@@ -64,7 +66,7 @@ class Clock:
         self._progress_at = trio.current_time()
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> Generator[None, None, None]:
         """Stop the clock: we are not reading, so the silence is ours."""
         self._paused_at = trio.current_time()
         try:

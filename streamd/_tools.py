@@ -31,7 +31,7 @@ class Tool:
     ) -> None:
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function)
-        label = name or getattr(function, "__name__", type(function).__name__)
+        label = name or str(getattr(function, "__name__", type(function).__name__))
         self._arguments = _arguments_type(function, label)
         self.spec = ToolSpec(
             name=label,
@@ -88,7 +88,11 @@ def tool(
 
 
 def tool(
-    function: Callable[..., object] | None = None, /, *, name: str | None = None, description: str | None = None
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a function a tool: `@tool` or `@tool(name=..., description=...)`.
 
@@ -133,22 +137,24 @@ def _arguments_type(function: Callable[..., object], label: str) -> type[msgspec
         parameters = inspect.signature(function).parameters.values()
     except (NameError, TypeError, ValueError) as exc:
         raise ToolError(f"the type hints of tool {label!r} cannot be read: {exc}") from exc
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    fields: list[tuple[str, Any, Any]] = []
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ToolError(f"parameter {parameter} of tool {label!r} cannot be given by name")
         if parameter.name not in hints:
             raise ToolError(f"parameter {parameter.name!r} of tool {label!r} has no type hint")
-        given = () if parameter.default is parameter.empty else (_default(parameter.default),)
-        fields.append((parameter.name, hints[parameter.name], *given))
+        fields.append((parameter.name, hints[parameter.name], _default(parameter)))
     try:
         return msgspec.defstruct(f"{label}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
     except (TypeError, ValueError, SyntaxError) as exc:
         raise ToolError(f"tool {label!r} cannot be described: {exc}") from exc
 
 
-def _default(value: object) -> object:
+def _default(parameter: inspect.Parameter) -> object:
     """A default the model can be told of, as it is; any other stays the function's own object."""
+    value = parameter.default
+    if value is parameter.empty:
+        return msgspec.field()
     plain = value is None or isinstance(value, str | int | float)
     return value if plain else msgspec.field(default_factory=lambda: value)
 

@@ -35,7 +35,9 @@ def test_the_backoff_has_a_ceiling() -> None:
     assert Retry(max_retries=50).delay(LOST, 40, 1.0) == 8.0
 
 
-@pytest.mark.parametrize("bad", [{"max_retries": -1}, {"initial": 9.0}, {"initial": -1.0}, {"max_retry_after": -1}])
+@pytest.mark.parametrize(
+    "bad", [{"max_retries": -1}, {"initial": 9.0}, {"initial": -1.0}, {"max_retry_after": -1}]
+)
 def test_impossible_policies_are_refused(bad: dict[str, float]) -> None:
     """Negative counts and times, and a first wait above the last, are the caller's error."""
     with pytest.raises(ConfigError):

@@ -320,7 +320,9 @@ async def test_the_messages_wire() -> None:
         ({"tool_choice": "nobody"}, "nobody"),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(options: dict[str, Any], words: str) -> None:
+async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(
+    options: dict[str, Any], words: str
+) -> None:
     """The error is raised by opening, and the server saw nothing."""
     prompt = options.pop("prompt", "Hi")
     async with scripted_network(GOOD) as (network, client):

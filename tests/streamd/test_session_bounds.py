@@ -65,7 +65,9 @@ def session_cancelled_at(step: int, *, twice: bool) -> tuple[int, list[str]]:
             async with no_leaks():
                 counter.steps = 0
                 with outer, scope:
-                    async with open_session(chat_model(network.url), "Hi", tools=[nap], client=client) as session:
+                    async with open_session(
+                        chat_model(network.url), "Hi", tools=[nap], client=client
+                    ) as session:
                         async for each in session:
                             got.append(each.text if isinstance(each, Text) else type(each).__name__)
                 counter.steps, count[0] = -1, counter.steps

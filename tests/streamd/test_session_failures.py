@@ -63,12 +63,22 @@ def cut(*events: bytes) -> bytes:
 
 FAULTS: list[tuple[str, Script, type[StreamdError], list[str]]] = [
     ("html_200", [response(200, {"Content-Type": "text/html"}, b"<html>Welcome</html>")], NotAStream, []),
-    ("json_error_200", [response(200, JSON, b'{"error":{"message":"no","code":"server_error"}}')], ServerError, []),
+    (
+        "json_error_200",
+        [response(200, JSON, b'{"error":{"message":"no","code":"server_error"}}')],
+        ServerError,
+        [],
+    ),
     ("401", [response(401, JSON, b'{"error":{"message":"bad key"}}')], AuthenticationError, []),
     ("400", [response(400, JSON, b'{"error":{"message":"bad"}}')], BadRequestError, []),
     ("unknown_model", [response(404, JSON, b'{"error":{"message":"no such model"}}')], NotFoundError, []),
     ("429_too_long", [response(429, {"Retry-After": "9999"}, b"{}")], RateLimitError, []),
-    ("529", [response(529, JSON, b'{"error":{"type":"overloaded_error","message":"x"}}')], OverloadedError, []),
+    (
+        "529",
+        [response(529, JSON, b'{"error":{"type":"overloaded_error","message":"x"}}')],
+        OverloadedError,
+        [],
+    ),
     ("500_empty", [response(500)], ServerError, []),
     ("error_body_endless", [response(500, {}, None), Flood(b"x" * 4096)], ServerError, []),
     ("error_body_cut", [response(500, {"Content-Length": "500"}, None) + b"oops", FIN], ServerError, []),
@@ -87,7 +97,12 @@ FAULTS: list[tuple[str, Script, type[StreamdError], list[str]]] = [
     ("endless_line", [cut(text("Hel")), Flood(chunk(b"x" * 65536))], EventTooLarge, ["Hel"]),
     ("invalid_utf8", [chunked(text("Hel"), b'data: {"id":"\xff"}\n\n')], MalformedEvent, ["Hel"]),
     ("invalid_json", [chunked(text("Hel") + b"data: {oops}\n\n")], MalformedEvent, ["Hel"]),
-    ("deep_json", [chunked(text("Hel"), b"data: " + b'{"choices":' * 5000 + b"\n\n")], MalformedEvent, ["Hel"]),
+    (
+        "deep_json",
+        [chunked(text("Hel"), b"data: " + b'{"choices":' * 5000 + b"\n\n")],
+        MalformedEvent,
+        ["Hel"],
+    ),
     (
         "error_event",
         [chunked(text("Hel"), event(error={"message": "busy", "code": "rate_limit_exceeded"}))],
@@ -100,7 +115,9 @@ FAULTS: list[tuple[str, Script, type[StreamdError], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("script", "kind", "before"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+@pytest.mark.parametrize(
+    ("script", "kind", "before"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS]
+)
 async def test_a_fault_is_a_typed_error_after_what_came(
     script: Script,
     kind: type[StreamdError],
@@ -111,7 +128,10 @@ async def test_a_fault_is_a_typed_error_after_what_came(
     """The error has its class, comes after every chunk before it, twice the same, and shows no key anywhere."""
     caplog.set_level(logging.DEBUG)
     async with scripted_network(script) as (network, client):
-        async with no_leaks(), open_session(chat_model(network.url), "Hi", client=client, retry=None) as session:
+        async with (
+            no_leaks(),
+            open_session(chat_model(network.url), "Hi", client=client, retry=None) as session,
+        ):
             chunks, error = await read(session)
             assert words(chunks) == before
             assert type(error) is kind, error
@@ -137,7 +157,9 @@ async def test_a_fault_is_a_typed_error_after_what_came(
         ("keep_alive_forever", "progress", 300),
     ],
 )
-async def test_a_stall_names_its_timer(name: str, which: str, seconds: float, autojump_clock: MockClock) -> None:
+async def test_a_stall_names_its_timer(
+    name: str, which: str, seconds: float, autojump_clock: MockClock
+) -> None:
     """Each silence is ended by the timer that is meant for it, on time."""
     script = next(row[1] for row in FAULTS if row[0] == name)
     async with scripted_session(script, retry=None) as session:
@@ -180,7 +202,9 @@ RETRIED: list[tuple[str, Script]] = [
 
 
 @pytest.mark.parametrize("fault", [row[1] for row in RETRIED], ids=[row[0] for row in RETRIED])
-async def test_a_fault_before_the_first_chunk_is_retried_unseen(fault: Script, autojump_clock: MockClock) -> None:
+async def test_a_fault_before_the_first_chunk_is_retried_unseen(
+    fault: Script, autojump_clock: MockClock
+) -> None:
     """The consumer sees one whole answer, and the same request was made twice."""
     async with scripted_network(fault, GOOD) as (network, client):
         async with open_session(chat_model(network.url), "Hi", client=client) as session:
@@ -276,7 +300,10 @@ class BuggyProvider:
 async def test_a_crash_in_a_provider_ends_the_session_with_its_cause() -> None:
     """A bug in an actor reaches the consumer as such, and nothing is left."""
     async with scripted_network(GOOD) as (network, client):
-        async with no_leaks(), open_session((BuggyProvider(network.url), "m"), "Hi", client=client) as session:
+        async with (
+            no_leaks(),
+            open_session((BuggyProvider(network.url), "m"), "Hi", client=client) as session,
+        ):
             chunks, error = await read(session)
         assert network.requests[0].headers["user-agent"] == "mine"
     assert chunks == []
@@ -320,7 +347,9 @@ async def test_an_unknown_provider_names_the_closest() -> None:
     ],
     ids=["good", "fin", "rst", "cut", "nonsense", "redirect", "401"],
 )
-@pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning")  # the clients' own, when left early
+@pytest.mark.filterwarnings(
+    "ignore:Async generator 'http:ResourceWarning"
+)  # the clients' own, when left early
 async def test_any_client_of_httpx_or_httpx2(
     name: str, script: Script, kind: type[StreamdError] | None, before: list[str]
 ) -> None:

@@ -11,6 +11,8 @@ from streamd import (
     NotFoundError,
     Stop,
     Text,
+    ToolCall,
+    ToolResult,
     Usage,
     open_session,
     stream,
@@ -26,7 +28,10 @@ def wires(server: LocalServer) -> list[tuple[str, Any]]:
     """The model by each wire it is spoken to."""
     return [
         ("openai-chat", (server.provider, server.model)),
-        ("anthropic-messages", (("anthropic", {"base_url": server.base_url, "api_key": "none"}), server.model)),
+        (
+            "anthropic-messages",
+            (("anthropic", {"base_url": server.base_url, "api_key": "none"}), server.model),
+        ),
     ]
 
 
@@ -84,14 +89,14 @@ async def colour(name: str) -> str:
 
 async def test_tools_are_accepted(model: Any) -> None:
     """The server takes the request with tools; whether so small a model calls one is its own choice."""
-    answered = await stream(model, "Look up red.", tools=[colour], max_tokens=60, temperature=0.0, max_rounds=2)
+    answered = await stream(
+        model, "Look up red.", tools=[colour], max_tokens=60, temperature=0.0, max_rounds=2
+    )
     assert answered.stop_reason in ("stop", "length", "tool_calls", "max_rounds")
 
 
 async def test_tool_results_are_accepted(model: Any) -> None:
     """A conversation with a call and its result in it is answered."""
-    from streamd import ToolCall, ToolResult
-
     history = [
         Message.user("Look up red."),
         Message("assistant", (ToolCall(0, "call_1", "colour", {"name": "red"}),)),

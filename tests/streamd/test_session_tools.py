@@ -60,7 +60,9 @@ def sent(network: Network, place: int) -> list[dict[str, Any]]:
 async def test_a_round_of_tools_and_the_answer() -> None:
     """Both calls are run, their results sent back in order, and the model's answer follows."""
     async with scripted_network(calls(*BOTH), FINAL) as (network, client):
-        async with open_session(chat_model(network.url), "Umbrella?", tools=[weather], client=client) as session:
+        async with open_session(
+            chat_model(network.url), "Umbrella?", tools=[weather], client=client
+        ) as session:
             chunks, error = await read(session)
             answered = await session.response()
         roles = [message["role"] for message in sent(network, 1)]
@@ -76,7 +78,13 @@ async def test_a_round_of_tools_and_the_answer() -> None:
     assert answered.text == "Take one."
     assert answered.stop_reason == "stop"
     assert (answered.usage.input_tokens, answered.usage.output_tokens) == (30, 8)
-    assert [message.role for message in answered.messages] == ["user", "assistant", "tool", "tool", "assistant"]
+    assert [message.role for message in answered.messages] == [
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "assistant",
+    ]
     assert [m.usage.input_tokens for m in answered.messages if m.usage] == [10, 20]
 
 
@@ -110,7 +118,9 @@ async def test_on_message_fires_in_conversation_order() -> None:
 async def test_without_auto_tools_the_calls_are_the_callers() -> None:
     """The turn ends with its calls, and nothing is run."""
     async with scripted_network(calls(OSLO), FINAL) as (network, client):
-        answered = await stream(chat_model(network.url), "Hi", tools=[weather], auto_tools=False, client=client)
+        answered = await stream(
+            chat_model(network.url), "Hi", tools=[weather], auto_tools=False, client=client
+        )
         assert len(network.requests) == 1
     assert answered.message.tool_calls == (ToolCall(0, "call_1", "weather", {"city": "Oslo"}),)
     assert answered.stop_reason == "tool_calls"
@@ -118,7 +128,7 @@ async def test_without_auto_tools_the_calls_are_the_callers() -> None:
 
 
 async def test_max_rounds_stops_before_another_request() -> None:
-    """After the last allowed request its calls are answered, so that the conversation can go on, and no more is sent."""
+    """After the last allowed request its calls are answered, and no further request is sent."""
     async with scripted_network(calls(OSLO)) as (network, client):
         answered = await stream(chat_model(network.url), "Hi", tools=[weather], max_rounds=3, client=client)
         assert len(network.requests) == 3

@@ -168,8 +168,16 @@ def plain(n: int) -> dict[str, int]:
     ("which", "content", "is_error"),
     [
         (call("nobody"), "Error: there is no tool 'nobody'; the tools are: fails, hangs", True),
-        (call("plain", {"n": "x"}), "Error: the arguments do not fit: Expected `int`, got `str` - at `$.n`", True),
-        (call("plain", {"n": 1, "m": 2}), "Error: the arguments do not fit: Object contains unknown field `m`", True),
+        (
+            call("plain", {"n": "x"}),
+            "Error: the arguments do not fit: Expected `int`, got `str` - at `$.n`",
+            True,
+        ),
+        (
+            call("plain", {"n": 1, "m": 2}),
+            "Error: the arguments do not fit: Object contains unknown field `m`",
+            True,
+        ),
         (call("fails"), "Error: LookupError: no such city", True),
         (call("hangs"), "Error: the tool took longer than 30 s", True),
         (call("unserialisable"), "Error: the tool returned something JSON cannot hold", True),
@@ -180,7 +188,9 @@ async def test_whatever_a_tool_does_is_a_result(
     which: ToolCall, content: str, is_error: bool, autojump_clock: MockClock
 ) -> None:
     """Unknown tools, bad arguments, exceptions, timeouts and odd values are told to the model."""
-    tools: list[Any] = [fails, hangs] if which.name in ("nobody", "hangs", "fails") else [plain, unserialisable]
+    tools: list[Any] = (
+        [fails, hangs] if which.name in ("nobody", "hangs", "fails") else [plain, unserialisable]
+    )
     autojump_clock.autojump_threshold = 0 if which.name == "hangs" else float("inf")
     (result,) = await run(tools, which)
     assert result.content.startswith(content)
