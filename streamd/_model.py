@@ -18,7 +18,7 @@ LOCAL = "local"
 @asynccontextmanager
 async def serving(
     model: ModelSpec, *, progress: Progress | None = None
-) -> AsyncIterator[tuple[Provider, str]]:
+) -> AsyncGenerator[tuple[Provider, str], None]:
     """The provider of a model and the model's name there, for as long as the block runs.
 
     `"local"` and `"local:/path/to/a.gguf"` start a server of their own, and stop it on exit; nothing else does
