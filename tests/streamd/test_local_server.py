@@ -34,9 +34,12 @@ threading.Thread(target=follow, daemon=True).start()
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     status = 200
+    noise = 0
     def do_GET(self):
         if self.path == "/exit":
-            print("about to end", flush=True)
+            for _ in range(self.noise):
+                os.write(1, b"x" * 9_999 + b"\\n")
+            os.write(1, b"about to end\\n")
             os._exit(3)
         self.send_response(self.status)
         self.send_header("content-length", "0")
@@ -46,8 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def listen():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    print("some words first")
-    print(f"streamd: listening on http://127.0.0.1:{server.server_port}", flush=True)
+    print("some words first", flush=True)
+    os.write(1, f"streamd: listening on http://127.0.0.1:{server.server_port}\\n".encode())
     server.serve_forever()
 
 {body}
@@ -135,6 +138,7 @@ async def test_a_server_that_keeps_dying_ends_the_block(tmp_path: Path) -> None:
 
 EXITS = "print('no such instruction', end='', flush=True); os._exit(7)"
 EXITS_EARLY = "print('streamd: listening on http://127.0.0.1:1', flush=True); os._exit(0)"
+NOBODY_THERE = "print('streamd: listening on http://127.0.0.1:1', flush=True); time.sleep(60)"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +148,10 @@ EXITS_EARLY = "print('streamd: listening on http://127.0.0.1:1', flush=True); os
         (EXITS_EARLY, 60.0, "ended with status 0"),
         ("os.kill(os.getpid(), 11)", 60.0, "ended with status -11"),
         ("time.sleep(60)", 0.3, "was not ready within 0.3 s"),
+        (NOBODY_THERE, 1.0, "was not ready within 1 s"),
         ("Handler.status = 503; listen()", 1.0, "was not ready within 1 s"),
     ],
-    ids=["exits", "exits before it is healthy", "crashes", "hangs", "is never healthy"],
+    ids=["exits", "exits before it is healthy", "crashes", "hangs", "is not there", "is never healthy"],
 )
 async def test_a_server_that_does_not_start_is_a_typed_error(
     tmp_path: Path, body: str, start_timeout: float, said: str
@@ -237,15 +242,9 @@ async def test_a_supervisors_error_of_the_block_leaves_it_bare(tmp_path: Path) -
 
 async def test_long_output_neither_stops_the_server_nor_stays(tmp_path: Path) -> None:
     """A server may write without end, lines of any length: it is read, and only the last of it is kept."""
-    body = """
-listener = threading.Thread(target=listen)
-listener.start()
-for _ in range(300):
-    print("x" * 9_999)
-listener.join()
-"""
+    command = fake_server(tmp_path, "Handler.noise = 300; listen()")
     with pytest.raises(ModelUnavailable) as caught:
-        await kill_again_and_again(fake_server(tmp_path, body))
+        await kill_again_and_again(command)
     assert len(str(caught.value)) < 100_000
     assert "about to end" in str(caught.value)
 
