@@ -26,6 +26,7 @@ from .chunks import Citation as Citation
 from .chunks import Media as Media
 from .chunks import Metadata as Metadata
 from .chunks import RedactedThinking as RedactedThinking
+from .chunks import Refusal as Refusal
 from .chunks import Reset as Reset
 from .chunks import Stop as Stop
 from .chunks import StopReason as StopReason
@@ -96,6 +97,7 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RedactedThinking",
+    "Refusal",
     "Reset",
     "Role",
     "SSEDecoder",

@@ -6,7 +6,7 @@ import base64
 from typing import Any, assert_never
 
 from ._conversation import check_conversation, encode_json, sound_text
-from .chunks import Citation, Media, RedactedThinking, Text, Thinking, ToolCall, ToolResult
+from .chunks import Citation, Media, RedactedThinking, Refusal, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
 from .messages import Context, Image, Message, Options, Part, ToolSpec
 
@@ -81,7 +81,7 @@ def _blocks(provider: str, message: Message) -> list[dict[str, Any]]:
 
 def _block(provider: str, part: Part) -> dict[str, Any] | None:
     match part:
-        case Text(text):
+        case Text(text) | Refusal(text):
             return {"type": "text", "text": text} if text.strip() else None
         case Thinking(text, signature):
             return {"type": "thinking", "thinking": text, "signature": signature} if signature else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .chunks import Citation, RedactedThinking, Text, Thinking, ToolCall, ToolResult
+from .chunks import Citation, RedactedThinking, Refusal, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
 from .messages import Context, Image, Message, Options, Part, Role
 
@@ -18,7 +18,7 @@ _TAKES: dict[Role, tuple[type, ...]] = {
     "system": (Text,),
     "user": (Text, Image),
     # A citation says where a text came from: it is left out of what is sent, and the text stays.
-    "assistant": (Text, Thinking, RedactedThinking, ToolCall, Citation),
+    "assistant": (Text, Thinking, RedactedThinking, Refusal, ToolCall, Citation),
     "tool": (ToolResult,),
 }
 
@@ -27,7 +27,7 @@ def check_conversation(provider: str, context: Context, options: Options) -> Non
     """Raise `ConfigError` for a conversation that cannot be sent; the message names the provider and the place.
 
     Each role takes its own kinds of part: texts in a system message; texts and images in a user's; texts, thinking,
-    tool calls and citations in an assistant's; tool results in a tool's. A user's message says something. An image is
+    refusals, tool calls and citations in an assistant's; tool results in a tool's. A user's message says something. An image is
     given as data or as a URL. A named tool choice is one of the tools.
     """
     if not options.model:

@@ -10,6 +10,7 @@ from .chunks import (
     Media,
     Metadata,
     RedactedThinking,
+    Refusal,
     Reset,
     Stop,
     StopReason,
@@ -49,7 +50,9 @@ class Folding:
     def _clear(self) -> None:
         self._parts: list[Part | None] = []  # None where a tool call has begun and is not closed
         self._places: dict[int, int] = {}
-        self._kind: type[Text] | type[Thinking] | None = None  # of the part that is still growing
+        self._kind: type[Text] | type[Thinking] | type[Refusal] | None = (
+            None  # of the part that is still growing
+        )
         self._pieces: list[str] = []
         self._usage: Usage | None = None
         self._stop_reason: StopReason | None = None
@@ -79,6 +82,8 @@ class Folding:
                 self._grow(Thinking, text)
                 if signature is not None:
                     self._settle(signature)
+            case Refusal(text):
+                self._grow(Refusal, text)
             case ToolCallDelta(index):
                 if index not in self._places:
                     self._settle(None)
@@ -105,7 +110,7 @@ class Folding:
             case Metadata():
                 pass
 
-    def _grow(self, kind: type[Text] | type[Thinking], text: str) -> None:
+    def _grow(self, kind: type[Text] | type[Thinking] | type[Refusal], text: str) -> None:
         if kind is not self._kind:
             self._settle(None)
             self._kind = kind
@@ -120,4 +125,6 @@ class Folding:
         text = "".join(self._pieces)
         if self._kind is Thinking and (text or signature):
             return [Thinking(text, signature)]
-        return [Text(text)] if self._kind is Text and text else []
+        if self._kind is None or self._kind is Thinking or not text:
+            return []
+        return [self._kind(text)]

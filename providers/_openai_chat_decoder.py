@@ -11,7 +11,18 @@ from ._media import media
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._tool_calls import ToolCallAssembly
 from ._usage import openai_usage
-from .chunks import Chunk, Citation, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
+from .chunks import (
+    Chunk,
+    Citation,
+    Metadata,
+    RedactedThinking,
+    Refusal,
+    Stop,
+    StopReason,
+    Text,
+    Thinking,
+    Usage,
+)
 from .errors import APIError, NotAStream, Truncated
 
 __all__ = ["OpenAIChatMachine"]
@@ -62,7 +73,7 @@ class OpenAIChatMachine:
     after the finish reason is delivered, usage is taken, an error fails the turn. So the closed tool calls and `Stop`
     come last, together. `[DONE]` without a finish reason ends the turn with the reason `unknown`.
 
-    Only the choice with the index 0 is read. A refusal is text, with the reason `refusal`.
+    Only the choice with the index 0 is read. A refusal has the reason `refusal`.
     """
 
     def __init__(self) -> None:
@@ -177,7 +188,7 @@ class OpenAIChatMachine:
                 _parts(content, out)
         if delta.refusal:
             self._refused = True
-            out.append(Text(delta.refusal))
+            out.append(Refusal(delta.refusal))
         if delta.tool_calls:
             self._calls.begin_event()
             for call in delta.tool_calls:

@@ -95,11 +95,13 @@ def _image_url(image: Image) -> str:
 
 def _assistant(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[str, Any]]:
     turn: dict[str, Any] = {"role": "assistant", "content": message.text or None}
+    if message.refusal:
+        turn["refusal"] = message.refusal
     if quirks.thinking and any(isinstance(part, Thinking) for part in message.content):
         turn[quirks.thinking] = message.thinking
     if message.tool_calls:
         turn["tool_calls"] = [_tool_call(provider, call) for call in message.tool_calls]
-    return [turn] if message.text or message.tool_calls else []
+    return [turn] if message.text or message.refusal or message.tool_calls else []
 
 
 def _tool_call(provider: str, call: ToolCall) -> dict[str, Any]:

@@ -14,6 +14,7 @@ __all__ = [
     "Media",
     "Metadata",
     "RedactedThinking",
+    "Refusal",
     "Reset",
     "Stop",
     "StopReason",
@@ -64,6 +65,12 @@ class RedactedThinking(Struct, frozen=True, gc=False, tag="redacted_thinking"):
     """A whole reasoning block the provider encrypted; `data` must be sent back byte for byte."""
 
     data: str
+
+
+class Refusal(Struct, frozen=True, gc=False, tag="refusal"):
+    """A piece of the model's own words for not answering, where the provider keeps them apart from the answer."""
+
+    text: str
 
 
 class ToolCallDelta(Struct, frozen=True, gc=False, tag="tool_call_delta"):
@@ -168,6 +175,7 @@ Chunk = (
     Text
     | Thinking
     | RedactedThinking
+    | Refusal
     | ToolCallDelta
     | ToolCall
     | ToolResult

@@ -13,6 +13,7 @@ from .chunks import (
     Citation,
     Media,
     RedactedThinking,
+    Refusal,
     StopReason,
     Text,
     Thinking,
@@ -34,7 +35,7 @@ class Image(Struct, frozen=True, gc=False, tag="image"):
     url: str | None = None
 
 
-Part = Text | Thinking | RedactedThinking | ToolCall | ToolResult | Citation | Media | Image
+Part = Text | Thinking | RedactedThinking | Refusal | ToolCall | ToolResult | Citation | Media | Image
 """Everything a message can hold."""
 
 
@@ -74,6 +75,11 @@ class Message(Struct, frozen=True):
     def thinking(self) -> str:
         """The text of all reasoning blocks, joined."""
         return "".join(part.text for part in self.content if isinstance(part, Thinking))
+
+    @property
+    def refusal(self) -> str:
+        """The model's words for not answering, joined; empty where it answered or said them in its text."""
+        return "".join(part.text for part in self.content if isinstance(part, Refusal))
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:

@@ -17,6 +17,7 @@ from streamd.providers import Metadata as Metadata
 from streamd.providers import ModelSpec as ModelSpec
 from streamd.providers import Part as Part
 from streamd.providers import RedactedThinking as RedactedThinking
+from streamd.providers import Refusal as Refusal
 from streamd.providers import Reset as Reset
 from streamd.providers import Secret as Secret
 from streamd.providers import Stop as Stop
@@ -109,6 +110,7 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RedactedThinking",
+    "Refusal",
     "RedirectRefused",
     "Reset",
     "Response",

@@ -15,6 +15,7 @@ from streamd.providers import (
     Metadata,
     ProviderInfo,
     RedactedThinking,
+    Refusal,
     Reset,
     Stop,
     StopReason,
@@ -57,7 +58,7 @@ class Piece(Struct, frozen=True):
 def render(chunk: Chunk) -> Piece | None:
     """What a person is shown of a chunk; None where that is nothing."""
     match chunk:
-        case Text(text):
+        case Text(text) | Refusal(text):
             return Piece("text", text)
         case Thinking(text):
             return Piece("thinking", text)

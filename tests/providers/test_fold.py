@@ -12,6 +12,7 @@ from streamd.providers import (
     Message,
     Metadata,
     RedactedThinking,
+    Refusal,
     Reset,
     Stop,
     Text,
@@ -132,3 +133,10 @@ def test_folding_bit_by_bit_is_folding_at_once(chunks: list[Chunk], cut: int):
     assert folding.message() == fold(chunks[:cut])
     folding.add(chunks[cut:])
     assert folding.message() == fold(chunks)
+
+
+def test_a_refusal_is_a_part_of_its_own():
+    """Its pieces are joined, and it is no part of the text."""
+    message = fold([Refusal("I "), Refusal("won't."), Stop("refusal")])
+    assert message.content == (Refusal("I won't."),)
+    assert (message.text, message.refusal, message.stop_reason) == ("", "I won't.", "refusal")

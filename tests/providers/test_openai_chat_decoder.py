@@ -17,6 +17,7 @@ from streamd.providers import (
     QuotaError,
     RateLimitError,
     RedactedThinking,
+    Refusal,
     ServerError,
     Stop,
     Text,
@@ -219,10 +220,10 @@ def test_copilots_reasoning_is_read():
     assert _whole(*events, "[DONE]")[:-1] == [Thinking("a"), Thinking("", "s"), Text("b")]
 
 
-def test_a_refusal_is_text_and_the_reason():
-    """The model's own words of refusal are shown, and `Stop` says what they are."""
+def test_a_refusal_is_no_text():
+    """The model's own words of refusal come as such, and give the reason."""
     assert _whole(_delta(refusal="No."), _delta("stop"), "[DONE]") == [
-        Text("No."),
+        Refusal("No."),
         Stop("refusal", None, "stop"),
     ]
 

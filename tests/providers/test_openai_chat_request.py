@@ -18,6 +18,7 @@ from streamd.providers import (
     OpenAIChat,
     Options,
     Provider,
+    Refusal,
     Secret,
     Text,
     Thinking,
@@ -332,3 +333,9 @@ def test_it_is_a_provider_with_a_decoder() -> None:
     decoders: list[Decoder] = [server.decoder(), server.decoder()]
     assert decoders[0] is not decoders[1]
     assert not decoders[0].done
+
+
+def test_a_refusal_goes_back_as_one() -> None:
+    """The model's words for not answering stand apart from its answer, as they came."""
+    told = body(Context((Message.user("a"), Message("assistant", (Refusal("no"),)), Message.user("b"))))
+    assert told["messages"][1] == {"role": "assistant", "content": None, "refusal": "no"}
