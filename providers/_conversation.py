@@ -27,8 +27,8 @@ def check_conversation(provider: str, context: Context, options: Options) -> Non
     """Raise `ConfigError` for a conversation that cannot be sent; the message names the provider and the place.
 
     Each role takes its own kinds of part: texts in a system message; texts and images in a user's; texts, thinking,
-    refusals, tool calls and citations in an assistant's; tool results in a tool's. A user's message says something. An image is
-    given as data or as a URL. A named tool choice is one of the tools.
+    refusals, tool calls and citations in an assistant's; tool results in a tool's. A user's message says something.
+    An image is given as data or as a URL. A named tool choice is one of the tools.
     """
     if not options.model:
         raise ConfigError(f"{provider}: the model has no name")
