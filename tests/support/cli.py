@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -86,6 +87,10 @@ class Terminal:
         while data := self._read():
             self.seen += data
         return self.seen, self.process.wait(PATIENCE)
+
+    def modes(self) -> list[object]:
+        """Its settings: whether it echoes, whether Ctrl-C is a signal, and so on."""
+        return termios.tcgetattr(self._screen)
 
     def _read(self) -> str:
         deadline = time.monotonic() + PATIENCE
