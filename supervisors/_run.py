@@ -8,8 +8,9 @@ scope of its own, so that a cancellation from outside reaches the loop alone, wh
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVarTuple, Unpack
 
 import trio
 
@@ -36,6 +37,8 @@ from ._stop import stop_children
 from ._verdict import Verdict
 
 __all__ = ["Run"]
+
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(slots=True)
@@ -136,22 +139,29 @@ class Run:
             on_ready: called once all children are ready.
         """
         try:
-            if await self._start_all():
-                on_ready()
-                await self._loop()
-            await self._stop_all(math.inf)
-        except BaseException as exc:  # noqa: BLE001 - returned by end()
-            self._verdict.interrupted(exc)
-            try:
+            if not await self._attempt(self._serve, on_ready):
                 with trio.CancelScope(shield=True):
-                    await self._stop_all(self._plan.cancel_grace)
-            except BaseException as late:  # noqa: BLE001 - KeyboardInterrupt comes through a shield; returned by end()
-                self._verdict.interrupted(late)
+                    await self._attempt(self._stop_all, self._plan.cancel_grace)
         finally:
             # Without waiting: should the orderly stop have been broken off, the nursery joins what is left.
             for slot in self.slots.values():
                 if slot.child is not None:
                     slot.child.scope.cancel(f"{self.path}: the orderly stop was interrupted")
+
+    async def _attempt(self, fn: Callable[[Unpack[Ts]], Awaitable[None]], *args: *Ts) -> bool:
+        """Do a part of the work; note what interrupted it, a cancellation or, even in a shield, KeyboardInterrupt."""
+        try:
+            await fn(*args)
+        except BaseException as exc:  # noqa: BLE001 - returned by end()
+            self._verdict.interrupted(exc)
+            return False
+        return True
+
+    async def _serve(self, on_ready: Callable[[], object]) -> None:
+        if await self._start_all():
+            on_ready()
+            await self._loop()
+        await self._stop_all(math.inf)
 
     def end(self, interruption: BaseException | None) -> BaseException | None:
         """Close the books, once every child has ended, and return what the run raises.

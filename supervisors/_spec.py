@@ -142,7 +142,8 @@ class ChildSpec:
             `math.inf` waits without limit.
         start_timeout: seconds it may take until it is ready.
         ready: `"task_status"`: ready when it calls `task_status.started(value)`, and `run` is given that keyword;
-            `"spawned"`: ready at once, maybe before its first step. None decides by whether `run` has a parameter `task_status`.
+            `"spawned"`: ready at once, maybe before its first step. None decides by whether `run` has a parameter
+            `task_status`.
         significant: its own end can end the supervisor; see `auto_shutdown`. Not for permanent children.
         backoff: overrides the supervisor's.
         kind: `"supervisor"` for a child that is itself a supervisor; its `shutdown` must be `math.inf`, so that its own
