@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 
 import trio
@@ -94,20 +94,15 @@ async def serve(supervisor: R) -> AsyncGenerator[R, None]:
                 if service.error is None:
                     yield supervisor
                 await service.stop()
-            except Exception:
-                try:
+            except Exception as exc:  # noqa: BLE001 - the body's; raised below, as the nursery would wrap it
+                left = exc
+                with suppress(trio.Cancelled):  # it has hurried the stop, and the body's error goes first
                     await service.stop()
-                except trio.Cancelled:
-                    pass  # the body's error goes first; the stop was hurried
-                raise
             except BaseException:
                 service.scope.cancel("the block was cancelled")
                 raise
     except BaseExceptionGroup as group:
-        # The nursery wraps what leaves its block; the service itself raises nothing into it.
         left = group.exceptions[0] if len(group.exceptions) == 1 else group
-    except trio.Cancelled as exc:
-        left = exc
     assert service is not None
     error = service.error
     try:

@@ -199,20 +199,27 @@ class TaskSupervisor:
         if self._nursery is not None:
             raise AlreadyRunning(f"{self._name}: runs already")
         shutdown = self._shutdown = trio.Event()
-        left: BaseException | None = None
+        left: list[BaseException] = []
         try:
             async with trio.open_nursery() as self._nursery:
                 try:
                     yield shutdown
+                except Exception as exc:  # noqa: BLE001 - the body's; raised below, as the nursery would wrap it
+                    left.append(exc)
+                    self._nursery.cancel_scope.cancel(f"the block of {self._name} failed")
                 finally:
                     shutdown.set()
         except BaseExceptionGroup as group:
-            left = group.exceptions[0] if len(group.exceptions) == 1 else group
+            left += group.exceptions
         finally:
             self._nursery = None
         try:
-            if left is not None:
-                raise left
+            if len(left) == 1:
+                raise left[0]
+            if left:
+                raise BaseExceptionGroup(
+                    f"the block and tasks of {self._name} were ended by several errors", left
+                )
         finally:
             del left  # else the traceback and this frame keep each other alive
 
