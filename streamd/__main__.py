@@ -51,13 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: ChatCommand | ProvidersCommand) -> int:
-    match command:
-        case ProvidersCommand():
-            print_providers(known_providers(), sys.stdout)
-            sys.stdout.flush()
-            return 0
-        case ChatCommand():
-            return _chat(command)
+    if isinstance(command, ChatCommand):
+        return _chat(command)
+    print_providers(known_providers(), sys.stdout)
+    sys.stdout.flush()
+    return 0
 
 
 def _chat(command: ChatCommand) -> int:

@@ -9,7 +9,7 @@ from typing import final
 
 import trio
 
-from streamd.providers import Message, ModelSpec
+from streamd.providers import Message, ModelSpec, known_providers
 
 from ._cli_args import ChatCommand
 from ._cli_progress import shown_progress
@@ -143,7 +143,7 @@ class Talk:
                     try:
                         response = await self.answer((*history, Message.user(line)))
                     except StreamdError as error:
-                        self._screen.say(error_text(error, self._command.model))
+                        self._screen.say(error_text(error, self._command.model, known_providers()))
                     else:
                         history = continued(history, response)
 

@@ -16,7 +16,7 @@ Row = tuple[str, str, str, str, str]
 
 def provider_rows(providers: Sequence[ProviderInfo]) -> list[Row]:
     """A row of `COLUMNS` for the local model and each provider. No value of a key is in it."""
-    local: Row = ("local", "openai-chat", "not needed", "STREAMD_CACHE", "this machine")
+    local: Row = ("local", "openai-chat", "-", "STREAMD_CACHE", "this machine")
     return [local, *(_row(each) for each in providers)]
 
 
@@ -31,9 +31,11 @@ def print_providers(providers: Sequence[ProviderInfo], out: TextIO) -> None:
         except ImportError:
             pass
         else:
-            table = Table(*COLUMNS, box=None, header_style="bold")
-            for row in rows:
-                table.add_row(*row)
+            table = Table(*COLUMNS[:3], box=None, header_style="bold", padding=(0, 1, 0, 0))
+            table.add_column("base URL, environment", overflow="fold")
+            for *cells, variables, url in rows:
+                # Below one another, so that the table fits an ordinary terminal.
+                table.add_row(*cells, "\n".join((url, *variables.split())))
             Console(file=out, highlight=False).print(table, markup=False)
             return
     for row in (COLUMNS, *rows):
@@ -41,7 +43,7 @@ def print_providers(providers: Sequence[ProviderInfo], out: TextIO) -> None:
 
 
 def _row(provider: ProviderInfo) -> Row:
-    unset = "no" if provider.key_required else "not needed"
+    unset = "no" if provider.key_required else "optional"
     return (
         provider.name,
         provider.wire,

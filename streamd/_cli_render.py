@@ -28,7 +28,7 @@ from streamd.providers import (
 )
 
 from ._response import SessionStatistics
-from .errors import AuthenticationError, StreamdError
+from .errors import AuthenticationError, ConnectFailed, NotAStream, NotFoundError, RedirectRefused
 
 __all__ = ["Piece", "early_end", "error_text", "json_line", "one_line", "render", "safe", "statistics_line"]
 
@@ -122,14 +122,21 @@ def error_text(error: BaseException, model: str = "", providers: Sequence[Provid
     Args:
         error: What ended the command.
         model: The model that was asked, as the user gave it.
-        providers: The known providers, to name the variable a refused key came from.
+        providers: The known providers, to name the variables that the key and the address came from.
     """
     text = f"streamd: error: {safe(str(error)) or type(error).__name__}"
-    if isinstance(error, AuthenticationError):
-        name = model.replace("/", ":", 1).partition(":")[0]
-        variables = [variable for each in providers if each.name == name for variable in each.key_env]
-        if variables:
-            text += f"\nstreamd: hint: the key is read from {' or '.join(variables)}"
-    elif isinstance(error, StreamdError) and error.retryable:
-        text += "\nstreamd: hint: the same request may succeed later"
-    return text
+    name = model.replace("/", ":", 1).partition(":")[0]
+    hints = [_hint(error, each) for each in providers if each.name == name]
+    return "\n".join([text, *(f"streamd: hint: {hint}" for hint in hints if hint)])
+
+
+def _hint(error: BaseException, provider: ProviderInfo) -> str:
+    key, address = " or ".join(provider.key_env), " or ".join(provider.base_url_env)
+    match error:
+        case AuthenticationError() if key:
+            return f"the key is read from {key}"
+        case ConnectFailed() | NotAStream() | RedirectRefused() | NotFoundError():
+            other = f"; {address} gives another address" if address else ""
+            return f"{provider.name} is asked at {provider.base_url}{other}"
+        case _:
+            return ""

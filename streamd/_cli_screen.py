@@ -45,13 +45,10 @@ class Screen:
         piece = render(chunk)
         if piece is None:
             return
-        match piece.kind:
-            case "note":
-                self.note(piece.text)
-            case "thinking":
-                self._speak(piece.text, dim=True)
-            case "text":
-                self._speak(piece.text, dim=False)
+        if piece.kind == "note":
+            self.note(piece.text)
+        else:
+            self._speak(piece.text, dim=piece.kind == "thinking")
 
     def end_line(self) -> None:
         """Go to the start of a line, where the cursor is not there."""

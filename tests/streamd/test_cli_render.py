@@ -20,7 +20,7 @@ from streamd._cli_render import (
 )
 from streamd._cli_screen import Screen
 from streamd._response import SessionStatistics
-from streamd.errors import AuthenticationError, ConfigError, ServerError
+from streamd.errors import AuthenticationError, ConfigError, ConnectFailed, NotFoundError, ServerError
 from streamd.providers import (
     Chunk,
     Citation,
@@ -128,15 +128,30 @@ def test_statistics_of_nothing_say_so():
     assert "2 rounds" in line
 
 
-def test_an_error_is_one_line_and_perhaps_a_hint():
-    """A refused key has its variables named, a passing failure that it may pass; control characters are gone."""
-    refused = AuthenticationError("bad \x1b[2Jkey")
-    assert error_text(refused, "openai:gpt", known_providers({})) == (
-        "streamd: error: bad [2Jkey (status 401)\nstreamd: hint: the key is read from OPENAI_API_KEY"
-    )
-    assert error_text(refused, "nobody:gpt", known_providers({})) == "streamd: error: bad [2Jkey (status 401)"
-    assert error_text(ServerError("no")).endswith("\nstreamd: hint: the same request may succeed later")
-    assert error_text(ConfigError("no key")) == "streamd: error: no key"
+@pytest.mark.parametrize(
+    ("error", "model", "hint"),
+    [
+        (AuthenticationError("no"), "openai:gpt", "the key is read from OPENAI_API_KEY"),
+        (
+            ConnectFailed("no"),
+            "ollama/llama",
+            "ollama is asked at http://127.0.0.1:11434/v1; OLLAMA_HOST gives another address",
+        ),
+        (NotFoundError("no"), "vllm:x", "vllm is asked at http://127.0.0.1:8000/v1"),
+        (AuthenticationError("no"), "nobody:gpt", None),
+        (ServerError("no"), "openai:gpt", None),
+        (ConfigError("no"), "", None),
+    ],
+)
+def test_an_error_is_a_line_and_perhaps_a_hint(error, model, hint):
+    """A refused key has its variables named, a wrong address the address; other errors speak for themselves."""
+    expected = [f"streamd: error: {error}"] + ([f"streamd: hint: {hint}"] if hint else [])
+    assert error_text(error, model, known_providers({})).split("\n") == expected
+
+
+def test_an_error_cannot_drive_the_terminal():
+    """Control characters of an error's text are gone, and an error without a text has its class's name."""
+    assert error_text(ConfigError("bad \x1b[2Jkey")) == "streamd: error: bad [2Jkey"
     assert error_text(OSError()) == "streamd: error: OSError"
 
 
@@ -234,7 +249,7 @@ def test_the_table_tells_whether_a_key_is_set_and_never_which():
     assert rows[0][0] == "local"
     assert by_name["openai"][1:3] == ("openai-chat", "yes")
     assert by_name["anthropic"][1:3] == ("anthropic-messages", "no")
-    assert by_name["ollama"][2] == "not needed"
+    assert by_name["ollama"][2] == "optional"
     assert "ANTHROPIC_API_KEY" in by_name["anthropic"][3]
     assert CANARY not in str(rows)
     assert provider_rows([ProviderInfo("x", "openai-chat", None, (), (), False, False)])[1][4] == "(none set)"
