@@ -1,0 +1,83 @@
+"""The documents: every example runs, prints what the page says where no model has a say, and names what is there."""
+
+import importlib
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamd import Chunk, LocalServer
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"\bstreamd(?:\.[A-Za-z_]\w*)+")
+
+
+def examples() -> Iterator[typing.Any]:
+    """Every example of every page: the page, its first line there, its source, and the output shown below it."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for found in EXAMPLE.finditer(text):
+            line = text.count("\n", 0, found.start(1)) + 1
+            yield pytest.param(page, line, found[1], found[2] or "", id=f"{page.name}:{line}")
+
+
+@pytest.mark.parametrize(("page", "line", "source", "shown"), list(examples()))
+def test_an_example_runs(
+    page: Path,
+    line: int,
+    source: str,
+    shown: str,
+    local_server: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An example is a whole program; where it scripts the model it prints what the page shows.
+
+    A provider that needs a key is the local server, which speaks its wire.
+    """
+    for provider, path in (("ANTHROPIC", ""), ("OPENAI", "/v1")):
+        monkeypatch.setenv(f"{provider}_BASE_URL", f"{local_server.base_url}{path}")
+        monkeypatch.setenv(f"{provider}_API_KEY", "none")
+    # Begun at its own line, so that a traceback points into the page.
+    program = compile("\n" * (line - 1) + source, page, "exec")
+    exec(program, {"__name__": "__main__"})
+    printed = capsys.readouterr().out
+    if "httpx.MockTransport" in source:
+        assert printed == shown
+    elif shown:
+        assert printed.strip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_names_only_what_there_is(page: Path) -> None:
+    """Every dotted name that begins with `streamd` leads to a module or to something in one."""
+    names = set(NAME.findall(page.read_text("utf-8")))
+    assert {name for name in names if not exists(name)} == set()
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name leads somewhere, by attributes or by import."""
+    thing: object = importlib.import_module("streamd")
+    path = "streamd"
+    for part in name.split(".")[1:]:
+        path = f"{path}.{part}"
+        if not hasattr(thing, part):
+            try:
+                importlib.import_module(path)
+            except ImportError:
+                return False
+        thing = getattr(thing, part)
+    return True
+
+
+def test_the_tutorial_matches_every_chunk() -> None:
+    """The tutorial's `match` has a case for each member of the closed union."""
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    cases = [line for line in tutorial.splitlines() if line.lstrip().startswith("case ")]
+    assert {member.__name__ for member in typing.get_args(Chunk)} == set(
+        re.findall(r"streamd\.(\w+)\(", " ".join(cases))
+    )
