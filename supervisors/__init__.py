@@ -1,10 +1,8 @@
 """OTP-style supervision for trio: ordered starts and stops, restarts within limits, nothing left behind."""
 
-from ._child import ChildContext as ChildContext
-from ._child import ChildRef as ChildRef
-from ._child import current_child as current_child
+from ._context import ChildContext as ChildContext
+from ._context import current_child as current_child
 from ._dynamic import DynamicSupervisor as DynamicSupervisor
-from ._dynamic import open_dynamic_supervisor as open_dynamic_supervisor
 from ._errors import AlreadyRunning as AlreadyRunning
 from ._errors import ChildExists as ChildExists
 from ._errors import ChildFailure as ChildFailure
@@ -34,7 +32,9 @@ from ._events import SupervisorStopping as SupervisorStopping
 from ._exits import Exit as Exit
 from ._exits import ExitKind as ExitKind
 from ._open import SupervisorOptions as SupervisorOptions
+from ._open import open_dynamic_supervisor as open_dynamic_supervisor
 from ._open import open_supervisor as open_supervisor
+from ._ref import ChildRef as ChildRef
 from ._slots import ChildInfo as ChildInfo
 from ._slots import ChildState as ChildState
 from ._slots import Counts as Counts

@@ -1,16 +1,18 @@
 """What other tasks ask a supervisor's loop to do, one thing at a time."""
 
+from collections import deque
 from contextvars import Context
 from typing import Literal
 
 import trio
 
-from ._child import ChildRef, current
+from ._child import current
 from ._errors import NotRunning, SupervisionError, WouldDeadlock
 from ._exits import Exit
+from ._ref import ChildRef
 from ._spec import ChildSpec
 
-__all__ = ["Answer", "Call", "Verb", "refuse_deadlock"]
+__all__ = ["Answer", "Call", "Calls", "Verb", "refuse_deadlock"]
 
 Verb = Literal["start", "stop", "restart", "delete"]
 Answer = ChildRef | Exit | SupervisionError | None
@@ -71,6 +73,57 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.verb}_child({self.id!r})"
+
+
+class Calls:
+    """The calls that wait for a supervisor's loop, and the one it is at.
+
+    Attributes:
+        waiting: those not begun, oldest first.
+        current: the one that is being obeyed.
+    """
+
+    __slots__ = ("current", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Call] | tuple[()] = ()  # made when first needed
+        self.current: Call | None = None
+
+    def post(self, call: Call) -> None:
+        """Add a call."""
+        if not isinstance(self.waiting, deque):
+            self.waiting = deque()
+        self.waiting.append(call)
+
+    def take(self) -> Call:
+        """Begin the oldest."""
+        assert isinstance(self.waiting, deque)
+        self.current = self.waiting.popleft()
+        return self.current
+
+    def withdraw(self, call: Call) -> bool:
+        """Take a call back, or mark it as abandoned and return False if it has begun."""
+        if isinstance(self.waiting, deque) and call in self.waiting:
+            self.waiting.remove(call)
+            return True
+        call.abandoned = True
+        return False
+
+    def calls_off(self, id: str) -> bool:  # noqa: A002 - as the spec's field
+        """Tell whether somebody waits to stop this child."""
+        return any(call.verb == "stop" and call.id == id for call in self.waiting)
+
+    def refuse_all(self) -> None:
+        """Answer those not begun, as no more will be."""
+        for call in self.waiting:
+            call.refuse()
+        self.waiting = ()
+
+    def refuse_current(self) -> None:
+        """Answer the one that was begun and could not be finished."""
+        if self.current is not None:
+            self.current.refuse()
+            self.current = None
 
 
 def refuse_deadlock(owner: object, call: Call) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar
 from functools import partial
 from typing import Protocol, cast
@@ -16,7 +15,7 @@ from ._errors import InvalidSpec, LeakedCancellation
 from ._exits import Exit
 from ._spec import ChildSpec
 
-__all__ = ["Child", "ChildContext", "ChildRef", "Owner", "current", "current_child"]
+__all__ = ["Child", "Owner", "current"]
 
 current: ContextVar[Child | None] = ContextVar("streamd.supervisors.current", default=None)
 
@@ -236,109 +235,3 @@ def _leaks(error: BaseException) -> bool:
         return False
     group = cast("BaseExceptionGroup[BaseException]", error)
     return group.subgroup(trio.Cancelled) is not None
-
-
-class ChildRef:
-    """One incarnation of a child, as `start_child` returns it (OTP: the pid).
-
-    A restart makes a new incarnation; the ref goes on speaking of its own.
-    """
-
-    __slots__ = ("_child",)
-
-    def __init__(self, child: Child) -> None:
-        self._child = child
-
-    @property
-    def owner(self) -> Owner:
-        """Whom the child reports to."""
-        return self._child.owner
-
-    @property
-    def id(self) -> str:
-        """The child's id."""
-        return self._child.spec.id
-
-    @property
-    def incarnation(self) -> int:
-        """Which of the child's runs this is, from 1."""
-        return self._child.number
-
-    @property
-    def value(self) -> object:
-        """What the child gave to `task_status.started(value)`, or None."""
-        return self._child.value
-
-    async def wait(self) -> Exit:
-        """Wait until this incarnation has ended, and tell how (OTP: a monitor).
-
-        Any number of tasks may wait. Cancelling the wait does nothing to the child.
-        """
-        return await self._child.wait()
-
-    def __repr__(self) -> str:
-        return f"<ChildRef {self.id}#{self.incarnation}>"
-
-
-class ChildContext:
-    """What a child can know and say about itself; see `current_child`."""
-
-    __slots__ = ("_child",)
-
-    def __init__(self, child: Child) -> None:
-        self._child = child
-
-    @property
-    def id(self) -> str:
-        """The child's id."""
-        return self._child.spec.id
-
-    @property
-    def incarnation(self) -> int:
-        """Which of its runs this is, from 1."""
-        return self._child.number
-
-    @property
-    def stop_requested(self) -> trio.Event:
-        """An event that is set when the supervisor asks the child to stop.
-
-        Waiting for it is not opting in: only `until_stop` and `trap_stop` give the child time.
-        """
-        return self._child.stop_event()
-
-    @contextmanager
-    def until_stop(self) -> Generator[trio.CancelScope, None, None]:
-        """Run a block until the supervisor asks the child to stop (OTP: `trap_exit`, and `terminate` after it).
-
-        The block is cancelled by the stop request; what follows it runs uncancelled, for at most `ChildSpec.shutdown`
-        seconds after the request. Entering it once opts in for the rest of the child's life.
-
-        Yields:
-            The cancel scope of the block; its `cancelled_caught` tells whether the stop request ended it.
-        """
-        scope = trio.CancelScope()
-        self._child.trap(scope.cancel)
-        try:
-            with scope:
-                yield scope
-        finally:
-            self._child.untrap(scope.cancel)
-
-    def trap_stop(self) -> None:
-        """Opt in to grace and nothing else: after the stop request the child works on for `ChildSpec.shutdown` seconds.
-
-        For a child that ends by itself once those before it have stopped: a consumer that drains its channel.
-        """
-        self._child.trap()
-
-
-def current_child() -> ChildContext:
-    """Return the supervised child that is running; tasks it started count as the child.
-
-    Raises:
-        RuntimeError: there is none.
-    """
-    child = current.get()
-    if child is None:
-        raise RuntimeError("current_child() was called outside of a supervised child")
-    return ChildContext(child)

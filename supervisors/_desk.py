@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._calls import Answer, Call
-from ._child import ChildRef
 from ._errors import (
     ChildExists,
     ChildFailure,
@@ -17,16 +16,28 @@ from ._errors import (
     start_error,
 )
 from ._exits import Exit
+from ._ref import ChildRef
 from ._slots import Slot
 
 if TYPE_CHECKING:
     from ._run import Run
 
-__all__ = ["obey"]
+__all__ = ["answer_next"]
 
 
-async def obey(run: Run, call: Call) -> Answer:
-    """Do what a call asks for, and return its answer; an error is returned, for the caller to raise."""
+async def answer_next(run: Run) -> None:
+    """Do what the oldest call asks for, and answer it."""
+    call = run.calls.take()
+    answer = await _obey(run, call)
+    slot = run.slots.get(call.id)
+    if run.closing is not None and slot is not None and slot.state == "starting":
+        return  # it is answered once its child has ended
+    run.calls.current = None
+    call.answer(answer)
+
+
+async def _obey(run: Run, call: Call) -> Answer:
+    """Do what a call asks for; an error is returned, for the caller to raise."""
     slot = run.slots.get(call.id)
     if call.verb == "start":
         return ChildExists(f"{call}: there is one already") if slot is not None else await _add(run, call)
@@ -49,7 +60,7 @@ async def _add(run: Run, call: Call) -> ChildRef | SupervisionError:
     assert call.context is not None
     slot = run.slots[call.id] = Slot(call.spec, call.context, "permanent")
     answer = await _start(run, slot, call)
-    if isinstance(answer, SupervisionError) and slot.child is None and not run.is_called_off(call.id):
+    if isinstance(answer, SupervisionError) and slot.child is None and not run.calls.calls_off(call.id):
         run.slots.pop(call.id, None)
     return answer
 
@@ -68,8 +79,5 @@ async def _stop(run: Run, slot: Slot) -> Exit:
         await run.stop(slot, f"{run.path}: stop_child({slot.spec.id!r})")
         run.settle(slot)
     slot.restarting = False
-    for due in run.dues:
-        if slot.spec.id in due.ids:
-            due.ids.remove(slot.spec.id)
-    run.dues = [due for due in run.dues if due.ids]
+    run.restarts.cancel(slot.spec.id)
     return slot.last or Exit("stopped")

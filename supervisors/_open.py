@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 
 import trio
 
+from ._dynamic import DynamicSupervisor
 from ._events import Observer
 from ._spec import AutoShutdown, Backoff, ChildSpec, RestartLimit, Strategy
 from ._supervisor import Supervisor
 
-__all__ = ["SupervisorOptions", "open_supervisor", "serve"]
+__all__ = ["SupervisorOptions", "open_dynamic_supervisor", "open_supervisor"]
 
 
 class SupervisorOptions(TypedDict, total=False):
@@ -143,3 +144,47 @@ def open_supervisor(
         InvalidSpec: as `Supervisor`.
     """
     return serve(Supervisor(*children, **options))
+
+
+def open_dynamic_supervisor(
+    *,
+    max_children: int | None = None,
+    restarts: RestartLimit = RestartLimit(),  # noqa: B008 - frozen
+    backoff: Backoff | None = None,
+    cancel_grace: float = 0.0,
+    name: str | None = None,
+    observer: Observer | None = None,
+    rng: random.Random | None = None,
+) -> AbstractAsyncContextManager[DynamicSupervisor]:
+    """Run a `DynamicSupervisor` beside the body of an `async with` block.
+
+    Leaving the block stops all children together with their full grace. For what leaves the block, see
+    `open_supervisor`.
+
+    Args:
+        max_children: as in `DynamicSupervisor`, as are all others.
+        restarts: how many restarts are allowed in any window of time.
+        backoff: how long to wait before a restart.
+        cancel_grace: the longest grace when the block is cancelled.
+        name: how it is called.
+        observer: called with every `Event`.
+        rng: where the backoff's jitter comes from.
+
+    Returns:
+        An asynchronous context manager that gives the running `DynamicSupervisor`.
+
+    Raises:
+        SupervisionError: the supervisor failed. An error of the body leaves the block as it is, bare.
+        BaseExceptionGroup: both the body and the supervisor failed.
+        InvalidSpec: as `DynamicSupervisor`.
+    """
+    supervisor = DynamicSupervisor(
+        max_children=max_children,
+        restarts=restarts,
+        backoff=backoff,
+        cancel_grace=cancel_grace,
+        name=name,
+        observer=observer,
+        rng=rng,
+    )
+    return serve(supervisor)

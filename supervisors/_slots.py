@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ._child import Child
+from ._errors import ChildExists
 from ._exits import Exit
 from ._limit import Streak
+from ._plan import Plan
 from ._spec import ChildKind, ChildSpec, Restart
 
-__all__ = ["ChildInfo", "ChildState", "Counts", "Slot"]
+__all__ = ["ChildInfo", "ChildState", "Counts", "Slot", "count", "rebuilt"]
 
 ChildState = Literal["starting", "running", "restarting", "stopped"]
 """Not ready yet, ready, between two incarnations, or kept without running."""
@@ -86,3 +88,31 @@ def count(infos: tuple[ChildInfo, ...]) -> Counts:
     active = sum(info.state in ("starting", "running") for info in infos)
     supervisors = sum(info.kind == "supervisor" for info in infos)
     return Counts(len(infos), active, supervisors, len(infos) - supervisors)
+
+
+def rebuilt(slots: dict[str, Slot], plan: Plan) -> dict[str, Slot]:
+    """Return the slots of a new epoch: those of the specs that `build` gives, then those added at run time.
+
+    A child keeps its count of incarnations. Whatever `build` raises is passed on.
+
+    Raises:
+        InvalidSpec: the specs do not suit each other.
+        ChildExists: one has the id of a child that was added at run time and runs.
+    """
+    assert plan.build is not None
+    specs = tuple(plan.context.run(plan.build))
+    plan.check(specs)
+    fresh: dict[str, Slot] = {}
+    for spec in specs:
+        slot = fresh[spec.id] = Slot(spec, plan.context, "permanent")
+        before = slots.get(spec.id)
+        if before is not None:
+            if before.child is not None:
+                raise ChildExists(
+                    f"build gave a child {spec.id!r}, but one runs that was added by start_child"
+                )
+            slot.number, slot.last = before.number, before.last
+    for id_, slot in slots.items():
+        if slot.context is not plan.context:
+            fresh.setdefault(id_, slot)
+    return fresh

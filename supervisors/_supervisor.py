@@ -11,11 +11,12 @@ from functools import partial
 import trio
 
 from ._calls import Call, refuse_deadlock
-from ._child import ChildRef, current
+from ._child import current
 from ._errors import AlreadyRunning
 from ._events import Observer
 from ._exits import Exit
 from ._plan import Plan
+from ._ref import ChildRef
 from ._run import Run
 from ._slots import ChildInfo, Counts, count
 from ._spec import AutoShutdown, Backoff, ChildSpec, Restart, RestartLimit, Strategy

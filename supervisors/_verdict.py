@@ -1,10 +1,15 @@
 """What a run of a supervisor ends with."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVarTuple, Unpack
+
 import trio
 
 from ._errors import MAX_LIVE_FAILURES, ChildFailure, ChildStartError, ChildStopError, SupervisionError
 
 __all__ = ["Verdict"]
+
+Ts = TypeVarTuple("Ts")
 
 
 class Verdict:
@@ -41,6 +46,15 @@ class Verdict:
         """The supervisor's own task was interrupted. The first counts, but `Cancelled` before nothing else."""
         if self._interruption is None or isinstance(self._interruption, trio.Cancelled):
             self._interruption = error
+
+    async def attempt(self, fn: Callable[[Unpack[Ts]], Awaitable[None]], *args: *Ts) -> bool:
+        """Do a part of the work; note what interrupted it: a cancellation, or KeyboardInterrupt even in a shield."""
+        try:
+            await fn(*args)
+        except BaseException as exc:  # noqa: BLE001 - given back by error()
+            self.interrupted(exc)
+            return False
+        return True
 
     def failed_to_stop(self, failure: ChildFailure) -> None:
         """A child raised while everything was stopped for good."""

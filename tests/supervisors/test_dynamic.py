@@ -146,7 +146,7 @@ async def test_stop_child_may_come_before_the_restart_is_charged(autojump_clock:
         while child.exit is None:
             await trio.lowlevel.checkpoint()
             if child.exit is not None and pool.children():
-                pool._forget(child.owner)
+                pool._pool.forget(child.owner)
     assert pool.counts().specs == 0
 
 

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from streamd.supervisors import (
+    Backoff,
     ChildSpec,
     ChildStartError,
     RestartLimit,
@@ -68,7 +69,7 @@ async def test_a_build_that_fails_at_first(autojump_clock: Any) -> None:
     def build() -> list[ChildSpec]:
         raise OSError("no pipeline")
 
-    with pytest.raises(ChildStartError, match="'build' failed to start.*no pipeline") as caught:
+    with pytest.raises(ChildStartError, match=r"'build' failed to start.*no pipeline") as caught:
         await Supervisor(build=build, strategy="one_for_all").run()
     assert isinstance(caught.value.__cause__, OSError)
 
@@ -97,8 +98,6 @@ async def test_a_build_that_gives_nonsense_is_charged(diary: Any, autojump_clock
 
 async def test_a_built_child_may_not_replace_a_running_guest(diary: Any, autojump_clock: Any) -> None:
     """A guest started while the group waits keeps its id; the epoch that wants it fails."""
-    from streamd.supervisors import Backoff
-
     calls: list[int] = []
 
     def build() -> list[ChildSpec]:
@@ -115,7 +114,7 @@ async def test_a_built_child_may_not_replace_a_running_guest(diary: Any, autojum
 
 
 async def test_a_temporary_child_of_an_epoch(diary: Any, autojump_clock: Any) -> None:
-    """build gives a temporary child anew in every epoch; one that fails to start then fails the epoch."""
+    """Each epoch gives a temporary child anew; one that fails to start then fails the epoch."""
 
     async def picky(number: int, *, task_status: Any) -> None:
         if number == 2:

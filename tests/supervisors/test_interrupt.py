@@ -101,21 +101,20 @@ def specs(count: Count) -> list[ChildSpec]:
 @pytest.mark.parametrize("main", [bare, block, pool])
 def test_a_keyboard_interrupt_at_any_step_ends_everything(main: Callable[[Count], Any]) -> None:
     """It never deadlocks, no child lives on, and nothing but the interrupt comes out."""
-    ended: list[int] = []
+    ended = 0
     for step in range(1, STEPS):
         count = Count()
+        left: BaseException | None = None
         try:
-            trio.run(
-                main,
-                count,
-                clock=trio.testing.MockClock(autojump_threshold=0),
-                instruments=[Interrupter(step)],
-            )
+            clock = trio.testing.MockClock(autojump_threshold=0)
+            trio.run(main, count, clock=clock, instruments=[Interrupter(step)])
         except BaseException as exc:
-            assert interrupts(exc), f"step {step}: {exc!r}"
-            ended.append(step)
+            left = exc
         assert count.live == 0, f"step {step}"
-    assert len(ended) > STEPS // 2
+        if left is not None:
+            assert interrupts(left), f"step {step}: {left!r}"
+            ended += 1
+    assert ended > STEPS // 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
@@ -166,7 +165,7 @@ async def test_a_fatal_error_and_errors_while_stopping_come_as_a_group(autojump_
 
 
 async def test_an_error_of_the_machinery_still_stops_everybody(diary: Any, autojump_clock: Any) -> None:
-    """Should anything raise in the loop, here the task_status it is given, the children are stopped and it is raised."""
+    """Should anything raise in the loop, here its task_status, the children are stopped and it is raised."""
 
     class Broken:
         """A task_status that raises."""

@@ -1,8 +1,8 @@
 """What holds whatever happens: random children, random calls, a random cancellation, in virtual time.
 
-The invariants are numbered as in the reference of supervision: I1 no orphan; I2 one live incarnation; I3 order of the final
-stop; I4 the limit's window; I5 temporary children start once; I7 bounded stop; I8 incarnations count up; I10 a charge has one
-cause; I11 no failure is replaced by a cancellation.
+I1 no orphan; I2 one live incarnation; I3 order of the final stop; I4 the limit's window; I5 temporary children start
+once; I7 bounded stop; I8 incarnations count up; I10 a charge has one cause; I11 no failure is replaced by a
+cancellation.
 """
 
 import math

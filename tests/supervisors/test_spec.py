@@ -124,7 +124,7 @@ def test_a_dynamic_supervisor_that_cannot_work_is_refused(options: dict[str, Any
 def test_an_unreachable_limit_needs_a_backstop() -> None:
     """Delays of 1.5, 3 and 6 s cannot use up 3 restarts in 5 s: a longer window or max_consecutive makes it sound."""
     slow = Backoff(initial=1.5)
-    with pytest.raises(InvalidSpec, match="raise `per` or set Backoff.max_consecutive"):
+    with pytest.raises(InvalidSpec, match=r"raise `per` or set Backoff\.max_consecutive"):
         Supervisor(backoff=slow)
     Supervisor(backoff=slow, restarts=RestartLimit(3, per=10.5))
     Supervisor(backoff=slow, restarts=RestartLimit(3, per=math.inf))

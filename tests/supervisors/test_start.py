@@ -117,7 +117,7 @@ async def test_a_failed_first_start_stops_what_had_started(diary: Any, autojump_
         diary.append("+bad")
         raise OSError("no port")
 
-    with pytest.raises(ChildStartError, match="'bad' failed to start.*no port") as caught:
+    with pytest.raises(ChildStartError, match=r"'bad' failed to start.*no port") as caught:
         await Supervisor(
             diary.child("a"), diary.child("b"), ChildSpec(id="bad", run=bad), diary.child("c")
         ).run()

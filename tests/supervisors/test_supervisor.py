@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -212,7 +213,7 @@ async def test_backoff_delays_and_resets(autojump_clock: Any) -> None:
         restarts=RestartLimit(9, per=1000),
     ):
         await trio.sleep(112)
-    gaps = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(starts)]
     assert gaps == pytest.approx([1, 2, 4, 101, 2])
 
 

@@ -1,0 +1,74 @@
+"""What a child can know and say about itself."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import trio
+
+from ._child import Child, current
+
+__all__ = ["ChildContext", "current_child"]
+
+
+class ChildContext:
+    """What a child can know and say about itself; see `current_child`."""
+
+    __slots__ = ("_child",)
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    @property
+    def id(self) -> str:
+        """The child's id."""
+        return self._child.spec.id
+
+    @property
+    def incarnation(self) -> int:
+        """Which of its runs this is, from 1."""
+        return self._child.number
+
+    @property
+    def stop_requested(self) -> trio.Event:
+        """An event that is set when the supervisor asks the child to stop.
+
+        Waiting for it is not opting in: only `until_stop` and `trap_stop` give the child time.
+        """
+        return self._child.stop_event()
+
+    @contextmanager
+    def until_stop(self) -> Generator[trio.CancelScope, None, None]:
+        """Run a block until the supervisor asks the child to stop (OTP: `trap_exit`, and `terminate` after it).
+
+        The block is cancelled by the stop request; what follows it runs uncancelled, for at most `ChildSpec.shutdown`
+        seconds after the request. Entering it once opts in for the rest of the child's life.
+
+        Yields:
+            The cancel scope of the block; its `cancelled_caught` tells whether the stop request ended it.
+        """
+        scope = trio.CancelScope()
+        self._child.trap(scope.cancel)
+        try:
+            with scope:
+                yield scope
+        finally:
+            self._child.untrap(scope.cancel)
+
+    def trap_stop(self) -> None:
+        """Opt in to grace and nothing else: after the stop request the child works on for `ChildSpec.shutdown` seconds.
+
+        For a child that ends by itself once those before it have stopped: a consumer that drains its channel.
+        """
+        self._child.trap()
+
+
+def current_child() -> ChildContext:
+    """Return the supervised child that is running; tasks it started count as the child.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    child = current.get()
+    if child is None:
+        raise RuntimeError("current_child() was called outside of a supervised child")
+    return ChildContext(child)
