@@ -84,14 +84,12 @@ def main() -> None:
     with server(server_core) as port:
         pin(client_core)
         measure_imports(results, 3 if quick else 9)
-        for repetition in range(1 if quick else 3):
-            for scene in QUICK if quick else SCENES:
-                for peer in scene.peers or PEERS:
-                    print(
-                        f"\r\033[Kround {repetition + 1}: {scene.name}, {PEERS[peer][1]}",
-                        end="",
-                        file=sys.stderr,
-                    )
+        scenes = QUICK if quick else SCENES
+        for turn in range(max(scene.rounds for scene in scenes)):
+            for scene in scenes:
+                for peer in (scene.peers or PEERS) if turn < scene.rounds else ():
+                    doing = f"round {turn + 1}: {scene.name}, {PEERS[peer][1]}"
+                    print(f"\r\033[K{doing}", end="", file=sys.stderr)
                     play(results, scene, peer, port, next(run))
     print("\r\033[K", end="", file=sys.stderr)
     print(*results.lines(), sep="\n")

@@ -42,7 +42,7 @@ async def in_trio(meter: Meter, read: Read) -> None:
             for number in range(scene.streams):
                 meter.leaves(number)
                 scopes[number].cancel()
-                await trio.sleep(0.002)
+                await trio.sleep(0.001)
 
 
 async def in_asyncio(meter: Meter, read: Read) -> None:

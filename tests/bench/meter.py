@@ -45,6 +45,7 @@ class Meter:
         self.count = 0
         self.seconds = self.elapsed = 0.0
         self.left: dict[str, float] = {}
+        self.opening = -cpu()
         self.size = memory()
 
     @classmethod
@@ -64,7 +65,9 @@ class Meter:
         if count == self.first:
             self.size = memory() - self.size
             self.elapsed -= time.monotonic()
-            self.seconds -= cpu()
+            used = cpu()
+            self.opening += used
+            self.seconds -= used
         elif count == self.last:
             self.seconds += cpu()
             self.elapsed += time.monotonic()
@@ -86,6 +89,7 @@ class Meter:
             streams = self.scene.streams
             measured = {
                 "cpu_per_chunk": self.seconds / (self.last - self.first),
+                "cpu_per_opening": self.opening / streams,
                 "bytes_per_stream": self.size / streams,
                 "cpu_per_stream": self.seconds / max(1, streams - 1),
                 "streams_per_second": (streams - 1) / self.elapsed,

@@ -38,6 +38,12 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
     ),
     (
         "paced 1000",
+        "cpu_per_opening",
+        "CPU to open each of 1,000 streams",
+        lambda value: f"{value * 1e6:,.0f} µs",
+    ),
+    (
+        "paced 1000",
         "bytes_per_stream",
         "memory per open stream, 1,000 open",
         lambda value: f"{value / 1024:.1f} KiB",

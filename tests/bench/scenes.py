@@ -21,7 +21,7 @@ class Scene:
     between two errors: a client that is never idle reads several chunks at once and looks cheap, and one that sleeps
     before every chunk is charged for the system's waking it (80 µs for a bare socket at 1,000 a second, 24 at 4,000).
     `plan` is `together` (all streams at once), `turns` (one after the other) or `leave` (all at once, then each is
-    abandoned). `peers` are those that play it, all of them when empty.
+    abandoned). `peers` are those that play it, all of them when empty; `rounds` is how often they do.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Scene:
     chunks: int
     rate: int
     peers: tuple[str, ...] = ()
+    rounds: int = 3
 
     def model(self, run: str, number: int) -> str:
         """The model's name that asks the server for stream `number` of this scene."""
@@ -44,15 +45,16 @@ class Scene:
 
 SCENES = (
     Scene("firehose", "together", 1, 30_000, FIREHOSE),
-    Scene("paced 100", "together", 100, 80, 4_000),
-    Scene("paced 1000", "together", 1_000, 8, 4_000),
-    Scene("paced 5000", "together", 5_000, 2, 4_000, ("socket", "streamd")),
-    Scene("turns", "turns", 300, 3, FIREHOSE),
+    Scene("paced 100", "together", 100, 60, 4_000),
+    Scene("paced 1000", "together", 1_000, 6, 4_000),
+    Scene("paced 5000", "together", 5_000, 2, 4_000, ("socket", "streamd"), rounds=1),
+    Scene("turns", "turns", 200, 3, FIREHOSE),
     Scene("leave", "leave", 1_000, 1_000, 4_000, ("socket", "streamd")),
 )
 
 QUICK = tuple(
-    replace(scene, chunks=max(1, scene.chunks // 4))
+    replace(scene, chunks=max(2, scene.chunks // 4), rounds=1)
     for scene in SCENES
     if scene.name not in ("paced 5000", "leave")
 )
+"""A look in passing: one round, shorter, without the scenes only two clients play."""
