@@ -14,14 +14,15 @@ STEPS = 60
 
 
 class Interrupter(trio.abc.Instrument):
-    """Raises a real SIGINT before a given step of the scheduler."""
+    """Raises a real SIGINT before given steps of the scheduler."""
 
-    def __init__(self, step: int) -> None:
-        self.left = step
+    def __init__(self, *steps: int) -> None:
+        self.steps = steps
+        self.taken = 0
 
     def before_task_step(self, task: Any) -> None:
-        self.left -= 1
-        if self.left == 0:
+        self.taken += 1
+        if self.taken in self.steps:
             signal.raise_signal(signal.SIGINT)
 
 
@@ -99,15 +100,16 @@ def specs(count: Count) -> list[ChildSpec]:
 
 
 @pytest.mark.parametrize("main", [bare, block, pool])
-def test_a_keyboard_interrupt_at_any_step_ends_everything(main: Callable[[Count], Any]) -> None:
-    """It never deadlocks, no child lives on, and nothing but the interrupt comes out."""
+@pytest.mark.parametrize("again", [0, 3, 5])
+def test_a_keyboard_interrupt_at_any_step_ends_everything(main: Callable[[Count], Any], again: int) -> None:
+    """It never deadlocks, no child lives on, and nothing but interrupts comes out; nor if another one follows."""
     ended = 0
     for step in range(1, STEPS):
         count = Count()
         left: BaseException | None = None
         try:
             clock = trio.testing.MockClock(autojump_threshold=0)
-            trio.run(main, count, clock=clock, instruments=[Interrupter(step)])
+            trio.run(main, count, clock=clock, instruments=[Interrupter(step, step + again)])
         except BaseException as exc:
             left = exc
         assert count.live == 0, f"step {step}"
