@@ -59,19 +59,19 @@ class Child:
     )
 
     def __init__(self, spec: ChildSpec, number: int, owner: Owner) -> None:
-        self.spec = spec
-        self.number = number
-        self.scope = trio.CancelScope(shield=True)
-        self.ready = False
+        self.spec: ChildSpec = spec
+        self.number: int = number
+        self.scope: trio.CancelScope = trio.CancelScope(shield=True)
+        self.ready: bool = False
         self.value: object = None
         self.exit: Exit | None = None
-        self.expected = False  # whether the supervisor asked for its end
-        self.stop_requested = False
-        self.traps = False  # whether it opted in to grace; it stays so, as OTP's trap_exit does
+        self.expected: bool = False  # whether the supervisor asked for its end
+        self.stop_requested: bool = False
+        self.traps: bool = False  # whether it opted in to grace; it stays so, as OTP's trap_exit does
         self.task: trio.lowlevel.Task | None = None
-        self.started_at = trio.current_time()
-        self.ready_at = math.inf
-        self.owner = owner
+        self.started_at: float = trio.current_time()
+        self.ready_at: float = math.inf
+        self.owner: Owner = owner
         self._done: trio.Event | None = None
         self._on_stop: list[Callable[[], object]] | None = None
         self._stop_event: trio.Event | None = None

@@ -15,7 +15,7 @@ from ._errors import AlreadyRunning, InvalidSpec, NotRunning, UnknownChild
 from ._events import Observer
 from ._exits import Exit
 from ._pool import Place, Pool, PoolPlan
-from ._ref import ChildRef
+from ._ref import ChildRef, owner_of
 from ._slots import ChildInfo, Counts, count
 from ._spec import Backoff, ChildSpec, Restart, RestartLimit, check_reachable
 
@@ -225,7 +225,7 @@ class DynamicSupervisor:
 
         Cancelling it cancels the child at once, without waiting for its end.
         """
-        place, pool = ref.owner, self._pool
+        place, pool = owner_of(ref), self._pool
         if pool is None or not isinstance(place, Place) or place not in pool.places:
             raise UnknownChild(f"{self.path}: stop_child({ref!r}): there is no such child")
         child = place.child

@@ -3,7 +3,7 @@
 from ._child import Child, Owner
 from ._exits import Exit
 
-__all__ = ["ChildRef"]
+__all__ = ["ChildRef", "owner_of"]
 
 
 class ChildRef:
@@ -16,11 +16,6 @@ class ChildRef:
 
     def __init__(self, child: Child) -> None:
         self._child = child
-
-    @property
-    def owner(self) -> Owner:
-        """Whom the child reports to."""
-        return self._child.owner
 
     @property
     def id(self) -> str:
@@ -46,3 +41,8 @@ class ChildRef:
 
     def __repr__(self) -> str:
         return f"<ChildRef {self.id}#{self.incarnation}>"
+
+
+def owner_of(ref: ChildRef) -> Owner:
+    """Return whom the child of a ref reports to."""
+    return ref._child.owner  # pyright: ignore[reportPrivateUsage] - same file
