@@ -114,13 +114,10 @@ class Calls:
         return any(call.verb == "stop" and call.id == id for call in self.waiting)
 
     def refuse_all(self) -> None:
-        """Answer those not begun, as no more will be."""
+        """Answer all, the current one too: no more is done, and a child may wait for the answer before it stops."""
         for call in self.waiting:
             call.refuse()
         self.waiting = ()
-
-    def refuse_current(self) -> None:
-        """Answer the one that was begun and could not be finished."""
         if self.current is not None:
             self.current.refuse()
             self.current = None

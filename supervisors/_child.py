@@ -186,8 +186,7 @@ class Child:
         if self.task is None:
             return ()
         return tuple(
-            f"{frame.f_code.co_qualname if hasattr(frame.f_code, 'co_qualname') else frame.f_code.co_name}"
-            f" ({frame.f_code.co_filename}:{line})"
+            f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{line})"
             for frame, line in self.task.iter_await_frames()
             if frame.f_code is not _invoke.__code__ and frame.f_code is not Child._main.__code__
         )

@@ -31,7 +31,7 @@ async def answer_next(run: Run) -> None:
     answer = await _obey(run, call)
     slot = run.slots.get(call.id)
     if run.closing is not None and slot is not None and slot.state == "starting":
-        return  # it is answered once its child has ended
+        return  # it is refused as the final stop begins
     run.calls.current = None
     call.answer(answer)
 

@@ -135,8 +135,6 @@ class Run:
             if slot.child is not None:
                 self.settle(slot, final=True)
         self.slots.clear()
-        self.calls.refuse_all()
-        self.calls.refuse_current()
         self.journal.closed()
         return self.verdict.error()
 
@@ -249,7 +247,7 @@ class Run:
             self.journal.started(child)
             return child
         if child.exit is None:
-            if self.closing is not None:
+            if self.closing is not None and not abandoned:
                 return None  # it is stopped in its turn
             grace = 0.0 if too_slow or abandoned else math.inf
             await self.stop(slot, f"{self.path}: the start of {spec.id!r} was given up", grace)

@@ -1,6 +1,7 @@
 """Starting: the handshake, its failures, its limits in time, and what a child inherits."""
 
 import functools
+import math
 from contextvars import ContextVar
 from typing import Any
 
@@ -261,7 +262,7 @@ async def test_a_cancelled_stop_child_is_not_called_off(diary: Any, autojump_clo
 async def test_a_shutdown_answers_every_call(diary: Any, autojump_clock: Any) -> None:
     """A start in progress and one in the queue both raise NotRunning."""
     results: list[object] = []
-    supervisor = Supervisor(name="s")
+    supervisor = Supervisor(diary.graceful("g", needs=3))
 
     async def start(spec: ChildSpec) -> None:
         try:
@@ -276,10 +277,44 @@ async def test_a_shutdown_answers_every_call(diary: Any, autojump_clock: Any) ->
         nursery.start_soon(start, diary.child("b"))
         await trio.sleep(1)
         supervisor.request_shutdown()
+    assert trio.current_time() == 4
     assert sorted(results) == [
         (name, 1.0, f"start_child({name!r}): the supervisor has not started, is stopping, or has ended")
         for name in "ab"
     ]
+
+
+@pytest.mark.parametrize("verb", ["start", "restart"])
+async def test_a_child_that_waits_for_its_call_can_be_stopped(
+    verb: str, diary: Any, autojump_clock: Any
+) -> None:
+    """A shutdown answers the call, so that a child with endless grace that waits for it comes to its end."""
+    supervisor: Supervisor
+
+    async def hang(*, task_status: Any) -> None:
+        if current_child().incarnation == 1 and verb == "restart":
+            task_status.started()
+        await trio.sleep_forever()
+
+    async def caller() -> None:
+        current_child().trap_stop()
+        await trio.sleep(1)
+        with pytest.raises(NotRunning), trio.move_on_after(9):
+            if verb == "start":
+                await supervisor.start_child(ChildSpec(id="x", run=hang))
+            else:
+                await supervisor.stop_child("y")
+                await supervisor.restart_child("y")
+        diary.append("answered")
+
+    first = [ChildSpec(id="y", run=hang)] if verb == "restart" else []
+    supervisor = Supervisor(*first, ChildSpec(id="caller", run=caller, shutdown=math.inf))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(supervisor.run)
+        await trio.sleep(2)
+        supervisor.request_shutdown()
+    assert trio.current_time() == 2
+    assert diary == ["answered"]
 
 
 async def test_stop_child_ends_a_start_child(diary: Any, autojump_clock: Any) -> None:
