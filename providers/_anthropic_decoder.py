@@ -102,8 +102,10 @@ class AnthropicMachine:
         reason = _REASONS.get(raw, "unknown") if raw is not None else "unknown"
         calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
         calls = [call for call in calls if call.index in self._closed_calls]
-        if reason == "stop" and calls:
+        if reason == "stop" and len(self._calls):
             reason = "tool_calls"
+        if reason == "tool_calls" and not calls:
+            reason = "incomplete"
         out += calls
         out.append(Stop(reason, self._usage, raw))
         self.done = True

@@ -109,6 +109,8 @@ PROVIDERS: dict[str, ProviderRow] = {
         key_required=False,
     ),
     "vllm": ProviderRow(base_url="http://127.0.0.1:8000/v1", key_env=("VLLM_API_KEY",), key_required=False),
+    # Its server has an address only while it runs: the runtime starts it, and gives the base URL.
+    "local": ProviderRow(key_required=False),
     "openai-compatible": ProviderRow(
         key_env=("OPENAI_COMPATIBLE_API_KEY",),
         base_url_env=("OPENAI_COMPATIBLE_BASE_URL",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -34,6 +35,11 @@ def check_conversation(provider: str, context: Context, options: Options) -> Non
         raise ConfigError(f"{provider}: the model has no name")
     if not any(message.role in {"user", "tool"} for message in context.messages):
         raise ConfigError(f"{provider}: the prompt is empty: there is no message to answer")
+    if options.max_tokens is not None and options.max_tokens < 1:
+        raise ConfigError(f"{provider}: max_tokens must be at least 1, not {options.max_tokens}")
+    for name, value in (("temperature", options.temperature), ("top_p", options.top_p)):
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"{provider}: {name} must be a finite number, not {value}")
     for number, message in enumerate(context.messages):
         _check_message(provider, number, message)
     _check_tool_choice(provider, context, options)

@@ -136,7 +136,9 @@ class OpenAIChatMachine:
         reason = _REASONS.get(raw.lower(), "unknown") if raw is not None else "unknown"
         calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
         if reason == "stop":
-            reason = "tool_calls" if calls else "refusal" if self._refused else reason
+            reason = "tool_calls" if len(self._calls) else "refusal" if self._refused else reason
+        if reason == "tool_calls" and not calls:
+            reason = "incomplete"
         out += calls
         out.append(Stop(reason, self._usage, raw))
         self.done = True

@@ -109,8 +109,8 @@ def _base_url(name: str, row: ProviderRow, options: Mapping[str, Any], environ: 
     if url is None:
         url, source = base_url_from(row, environ)
     if url is None:
-        variables = " or ".join(row.base_url_env)
-        raise ConfigError(f"{name}: no base URL: give the option `base_url` or set {variables}")
+        variables = "".join(f" or set {variable}" for variable in row.base_url_env)
+        raise ConfigError(f"{name}: no base URL: give the option `base_url`{variables}")
     if not isinstance(url, str):
         raise ConfigError(f"{name}: the option `base_url` is text, not a {_kind(url)}")
     try:

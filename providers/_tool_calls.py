@@ -80,6 +80,9 @@ class ToolCallAssembly:
         self._latest: dict[int | None, _Call] = {}
         self._touched: set[int] = set()
 
+    def __len__(self) -> int:
+        return len(self._calls)
+
     def begin_event(self) -> None:
         """Say that the fragments to come are of a new event.
 

@@ -40,7 +40,8 @@ StopReason = Literal[
 ]
 """Why a turn ended, in one vocabulary for all providers.
 
-`max_rounds`, `cancelled` and `incomplete` are the runtime's own; the others translate the provider's word.
+`max_rounds` and `cancelled` are the runtime's own. `incomplete` is a turn that was to end in tool calls of which none
+came whole. The others translate the provider's word.
 """
 
 

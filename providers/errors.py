@@ -58,7 +58,8 @@ class StreamdError(Exception):
     """The base of every error this library raises.
 
     The runtime fills in what it knows before a caller sees the error: `phase`, `attempt` (counted from 1; 0 when
-    nothing was attempted), `partial` (the message as far as it had come), and `usage` (the last the provider
+    nothing was attempted), `partial` (the assistant's turn under way as far as it had come,
+    empty where none was; None only where there was no session yet), and `usage` (the last the provider
     reported). `retryable` says whether the same request may succeed later. `chunks` is what the decoding call that
     raised had decoded before it, in order.
     """

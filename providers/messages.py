@@ -66,6 +66,11 @@ class Message(Struct, frozen=True):
         """What the model is held to have said."""
         return cls("assistant", (Text(text),))
 
+    @classmethod
+    def tool(cls, *results: ToolResult) -> "Message":
+        """What tools answered to the calls of the turn before."""
+        return cls("tool", results)
+
     @property
     def text(self) -> str:
         """The visible text, joined."""

@@ -15,9 +15,9 @@ Row = tuple[str, str, str, str, str]
 
 
 def provider_rows(providers: Sequence[ProviderInfo]) -> list[Row]:
-    """A row of `COLUMNS` for the local model and each provider. No value of a key is in it."""
+    """A row of `COLUMNS` for each provider, the local model first. No value of a key is in it."""
     local: Row = ("local", "openai-chat", "-", "STREAMD_CACHE", "this machine")
-    return [local, *(_row(each) for each in providers)]
+    return [local, *(_row(each) for each in providers if each.name != local[0])]
 
 
 def print_providers(providers: Sequence[ProviderInfo], out: TextIO) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -60,9 +61,9 @@ class Conversation:
 
         Cancelling ends it at once; the state keeps what was received.
         """
-        total = self._plan.timeouts.total
         try:
-            with trio.move_on_after(float("inf") if total is None else total) as limit:
+            total = self._plan.timeouts.total
+            with trio.move_on_after(math.inf if total is None else total) as limit:
                 await self._rounds()
             if limit.cancelled_caught and total is not None:
                 raise Stalled("total", total)
@@ -88,7 +89,7 @@ class Conversation:
                 return
             async with open_task_supervisor(name="tools") as tasks:
                 results = await plan.toolbox.run(calls, tasks)
-            state.messages.extend(Message("tool", (result,)) for result in results)
+            state.messages.extend(Message.tool(result) for result in results)
             self._edge.push(results)
             await self._edge.room()
             if state.rounds >= plan.max_rounds:

@@ -67,7 +67,7 @@ class LocalServer:
     @property
     def provider(self) -> Provider:
         """The provider to ask it with. Keys in the environment are not for this server: none is sent."""
-        return resolve(("llamacpp", {"base_url": f"{self.base_url}/v1"}), environ={})
+        return resolve(("local", {"base_url": f"{self.base_url}/v1"}), environ={})
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -12,8 +13,6 @@ from ._local_server import open_local_server
 
 __all__ = ["serving"]
 
-LOCAL = "local"
-
 
 @asynccontextmanager
 async def serving(
@@ -21,12 +20,17 @@ async def serving(
 ) -> AsyncGenerator[tuple[Provider, str], None]:
     """The provider of a model and the model's name there, for as long as the block runs.
 
-    `"local"` and `"local:/path/to/a.gguf"` start a server of their own, and stop it on exit; nothing else does
-    anything but look the provider up. `progress` is called with the bytes come and the bytes expected while the
-    built-in model is fetched.
+    `"local"`, `"local:/path/to/a.gguf"` and `("local", "/path/to/a.gguf")` start a server of their own, and stop it
+    on exit; any other model is looked up, and that is all. `progress` is called with the bytes come and the bytes
+    expected while the built-in model is fetched.
     """
-    if isinstance(model, str) and model.partition(":")[0] == LOCAL:
-        async with open_local_server(model.partition(":")[2] or None, progress=progress) as server:
-            yield resolve_model((server.provider, server.model))
-    else:
-        yield resolve_model(model)
+    match model:
+        case str() if re.match(r"local(?=[:/]|$)", model):
+            file = model[len("local:") :]
+        case ("local", str(file)):
+            pass
+        case _:
+            yield resolve_model(model)
+            return
+    async with open_local_server(file or None, progress=progress) as server:
+        yield server.provider, server.model

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ParamSpec
+
+import msgspec
+import trio
 
 from streamd.providers import Context, ModelSpec, Options
 from streamd.supervisors import ChildSpec, RestartLimit, open_supervisor
@@ -86,24 +90,30 @@ async def open_session(
         ConfigError: The model, the prompt or an option cannot be used; nothing was sent.
         ToolError: A tool cannot be offered as it is.
     """
-    if max_rounds < 1 or high_watermark < 1:
-        raise ConfigError("max_rounds and high_watermark must be at least 1")
+    _check_runtime(
+        max_rounds=max_rounds,
+        high_watermark=high_watermark,
+        tool_timeout=tool_timeout,
+        timeouts=timeouts,
+        retry=retry,
+        client=client,
+    )
     named = tools_by_name(tools)
     history = messages_of(prompt)
+    asked = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "stop": (stop,) if isinstance(stop, str) else stop,
+        "tool_choice": tool_choice,
+        "extra_headers": extra_headers or {},
+        "extra_body": extra_body or {},
+    }
     async with serving(model) as (provider, name), open_client(client) as http:
         plan = Plan(
             provider=provider,
             context=Context(history, system, tuple(tool.spec for tool in named.values())),
-            options=Options(
-                model=name,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                top_p=top_p,
-                stop=(stop,) if isinstance(stop, str) else tuple(stop),
-                tool_choice=tool_choice,
-                extra_headers=extra_headers or {},
-                extra_body=extra_body or {},
-            ),
+            options=_options({"model": name, **asked}),
             toolbox=Toolbox(named, tool_timeout, approve),
             auto_tools=auto_tools,
             max_rounds=max_rounds,
@@ -125,6 +135,40 @@ async def open_session(
                 session.close()
 
 
+def _check_runtime(
+    *,
+    max_rounds: object,
+    high_watermark: object,
+    tool_timeout: object,
+    timeouts: object,
+    retry: object,
+    client: object,
+) -> None:
+    """Raise `ConfigError` for what cannot run a session, before anything is started."""
+    if not trio.lowlevel.in_trio_task():
+        raise ConfigError("a session runs in a trio task: call trio.run(your_main_function)")
+    for name, value in (("max_rounds", max_rounds), ("high_watermark", high_watermark)):
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
+    if tool_timeout is not None and not (isinstance(tool_timeout, int | float) and tool_timeout > 0):
+        raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")
+    if not isinstance(timeouts, Timeouts | None):
+        raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
+    if not isinstance(retry, Retry | None):
+        raise ConfigError(f"retry must be a streamd.Retry or None, not {type(retry).__name__}")
+    if client is not None and not inspect.iscoroutinefunction(getattr(client, "send", None)):
+        raise ConfigError(
+            f"client must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
+        )
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    try:
+        return msgspec.convert(given, Options)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"an option of open_session cannot be used: {exc}") from exc
+
+
 def _read_whole(
     opening: Callable[OpenArgs, AbstractAsyncContextManager[Session]],
 ) -> Callable[OpenArgs, Coroutine[Any, Any, Response]]:
@@ -139,6 +183,7 @@ def _read_whole(
         async with opening(*args, **options) as session:
             return await session.response()
 
+    stream.__qualname__ = "stream"
     return stream
 
 

@@ -13,10 +13,11 @@ from .errors import ConfigError
 
 __all__ = ["Prompt", "messages_of"]
 
-Prompt = str | Message | Sequence[Message | Mapping[str, Any]]
+Prompt = str | Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]]
 """A user's text, one message, or a conversation whose last message is to be answered.
 
-A mapping is a message in the common form `{"role": "user", "content": "..."}`.
+A mapping is a message in the common form `{"role": "user", "content": "..."}`. A conversation that ends with an
+assistant's message asks the model to go on from its words, which not every provider does.
 """
 
 
@@ -30,8 +31,8 @@ def messages_of(prompt: Prompt) -> tuple[Message, ...]:
         if not prompt.strip():
             raise ConfigError("the prompt is empty: give the model something to answer")
         return (Message.user(prompt),)
-    if isinstance(prompt, Message):
-        return (prompt,)
+    if isinstance(prompt, Message | Mapping):
+        return (_message(prompt, 0),)
     if not isinstance(cast("object", prompt), Sequence):
         raise ConfigError(f"a prompt is a text, a message or a list of messages, not {type(prompt).__name__}")
     if not prompt:
@@ -50,4 +51,7 @@ def _message(given: object, place: int) -> Message:
     try:
         return msgspec.convert(form, Message)
     except msgspec.ValidationError as exc:
-        raise ConfigError(f"message {place} of the prompt is no message: {exc}") from exc
+        raise ConfigError(
+            f"message {place} of the prompt is no message: {exc}; its content is a text, or a list of parts such as "
+            "streamd.Text and streamd.Image"
+        ) from exc

@@ -139,7 +139,7 @@ class SessionState:
 
     def _complete_error(self, error: StreamdError) -> None:
         error.attempt = self.attempts
-        error.partial = self.snapshot if self.turn_open else None
+        error.partial = self.snapshot if self.turn_open else Message("assistant", ())
         error.usage = self.usage_so_far
         if error.phase is None and isinstance(error, APIError):
             error.phase = "stream" if error.in_stream else "headers"

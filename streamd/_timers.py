@@ -34,7 +34,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
                 raise ConfigError(
                     f"Timeouts.{name} must be a positive number of seconds or None, not {seconds!r}"
                 )

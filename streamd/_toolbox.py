@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -56,7 +57,7 @@ class Toolbox:
         except msgspec.ValidationError as exc:
             raise _Failure(f"the arguments do not fit: {exc}") from exc
         value: object = None
-        with trio.move_on_after(float("inf") if self._timeout is None else self._timeout) as scope:
+        with trio.move_on_after(math.inf if self._timeout is None else self._timeout) as scope:
             try:
                 await self._ask(call)
                 value = await tool.run(arguments)

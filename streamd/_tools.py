@@ -119,6 +119,8 @@ def tools_by_name(tools: Iterable[Tool | Callable[..., object]]) -> dict[str, To
     Raises:
         ToolError: Two have one name, or one cannot be a tool.
     """
+    if callable(tools):
+        raise ToolError("tools is a list: give tools=[...]")
     named: dict[str, Tool] = {}
     for each in tools:
         made = each if isinstance(each, Tool) else Tool(each)
@@ -141,6 +143,8 @@ def _arguments_type(function: Callable[..., object], label: str) -> type[msgspec
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ToolError(f"parameter {parameter} of tool {label!r} cannot be given by name")
+        if parameter.name == "self" and "self" not in hints:
+            raise ToolError(f"tool {label!r} is a method without its object: give object.{label}")
         if parameter.name not in hints:
             raise ToolError(f"parameter {parameter.name!r} of tool {label!r} has no type hint")
         fields.append((parameter.name, hints[parameter.name], _default(parameter)))

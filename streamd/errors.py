@@ -76,8 +76,8 @@ __all__ = [
     "Truncated",
 ]
 
-Timer = Literal["connect", "first_chunk", "idle", "progress", "total"]
-"""The five timers of a session; see `streamd.Timeouts`."""
+Timer = Literal["first_chunk", "idle", "progress", "total"]
+"""The timers that end in `Stalled`; see `streamd.Timeouts`. The fifth, `connect`, ends in `ConnectFailed`."""
 
 
 class TransportError(StreamdError):

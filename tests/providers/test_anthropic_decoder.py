@@ -98,7 +98,7 @@ def test_nothing_after_message_stop_is_read():
         ("stop_sequence", "stop"),
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
-        ("tool_use", "tool_calls"),
+        ("tool_use", "incomplete"),
         ("pause_turn", "pause"),
         ("refusal", "refusal"),
         ("never heard of", "unknown"),

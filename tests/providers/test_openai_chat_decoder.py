@@ -79,8 +79,8 @@ def test_nothing_after_done_is_read(done: str):
         ("eos", "stop"),
         ("length", "length"),
         ("model_length", "length"),
-        ("tool_calls", "tool_calls"),
-        ("function_call", "tool_calls"),
+        ("tool_calls", "incomplete"),
+        ("function_call", "incomplete"),
         ("content_filter", "content_filter"),
         ("sensitive", "content_filter"),
         ("never heard of", "unknown"),
@@ -534,3 +534,11 @@ def test_an_event_that_cannot_be_read_is_malformed(data: bytes):
     assert len(str(error)) < 400
     assert str(error).isprintable()
     assert error.__cause__ is not None
+
+
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+def test_a_turn_whose_calls_all_failed_to_close_says_so(finish):
+    """The turn is over and none of its calls can be run: its reason is `incomplete`, and the raw one is kept."""
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"q":"rm -rf /tm'}}
+    *_, stop = _whole(_delta(tool_calls=[call]), _delta(finish), "[DONE]")
+    assert stop == Stop("incomplete", None, finish)

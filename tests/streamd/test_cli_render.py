@@ -262,7 +262,7 @@ def test_the_table_in_a_pipe_is_tab_separated():
     lines = [line.split("\t") for line in out.getvalue().splitlines()]
     assert tuple(lines[0]) == COLUMNS
     assert {len(line) for line in lines} == {len(COLUMNS)}
-    assert len(lines) == 2 + len(known_providers({}))
+    assert len(lines) == 1 + len(known_providers({}))
 
 
 def test_the_table_on_a_terminal_is_drawn(monkeypatch):

@@ -15,6 +15,7 @@ from streamd._prompt import messages_of
         (Message.user("Hi"), (Message.user("Hi"),)),
         ([Message.user("a"), Message.assistant("b"), Message.user("c")], None),
         ([{"role": "user", "content": "Hi"}], (Message.user("Hi"),)),
+        ({"role": "user", "content": "Hi"}, (Message.user("Hi"),)),
         ([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], (Message.user("Hi"),)),
     ],
 )
@@ -39,6 +40,10 @@ def test_a_user_message_holds_texts_and_images_in_order() -> None:
         ([7], "message 0 of the prompt is a int"),
         ([{"role": "user", "content": "a"}, {"role": "king", "content": "b"}], "message 1 .*king"),
         ([{"role": "user"}], "content"),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}],
+            r"streamd\.Image",
+        ),
     ],
 )
 def test_anything_else_is_refused_by_name(prompt: Any, words: str) -> None:

@@ -1,5 +1,6 @@
 """What a session does with servers that misbehave: the typed error, after every chunk before it, and nothing left."""
 
+import asyncio
 import logging
 import socket
 import traceback
@@ -33,6 +34,7 @@ from streamd import (
     StreamdError,
     Text,
     Timeouts,
+    ToolError,
     Truncated,
     open_session,
     stream,
@@ -371,3 +373,38 @@ async def test_a_client_that_is_closed() -> None:
     with pytest.raises(StreamdError) as caught:
         await stream(chat_model("http://127.0.0.1:9"), "Hi", client=client, retry=None)
     assert KEY not in printed(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeouts": 5}, "timeouts must be a streamd.Timeouts, not int"),
+        ({"retry": 3}, "retry must be a streamd.Retry or None, not int"),
+        ({"client": httpx.Client()}, "client must be an httpx.AsyncClient or httpx2.AsyncClient, not Client"),
+        ({"max_rounds": "many"}, "max_rounds must be a whole number"),
+        ({"high_watermark": 0.5}, "high_watermark must be a whole number"),
+        ({"tool_timeout": -1}, "tool_timeout must be a positive number"),
+        ({"tools": print}, r"tools is a list: give tools=\[...\]"),
+        ({"stop": 3}, "Expected `array`, got `int` - at `\\$.stop`"),
+        ({"max_tokens": "ten"}, "at `\\$.max_tokens`"),
+        ({"max_tokens": 0}, "max_tokens must be at least 1"),
+        ({"temperature": float("nan")}, "temperature must be a finite number"),
+        ({"extra_headers": {"x": "a\nb"}}, "extra_headers"),
+    ],
+)
+async def test_an_option_of_the_wrong_kind_is_named(options: dict[str, Any], words: str) -> None:
+    """Whatever is wrong is said before anything is sent, by the option's name."""
+    async with scripted_network(GOOD) as (network, client):
+        with pytest.raises((ConfigError, ToolError), match=words):
+            await stream(chat_model(network.url), "Hi", **{"client": client, **options})
+        assert network.connections == []
+
+
+def test_a_session_needs_trio() -> None:
+    """Under another event loop the error says what is missing, rather than what broke."""
+
+    async def main() -> None:
+        with pytest.raises(ConfigError, match=r"trio\.run"):
+            await stream(chat_model("http://127.0.0.1:9"), "Hi")
+
+    asyncio.run(main())

@@ -118,10 +118,12 @@ async def test_a_bad_path_and_a_bad_request_are_typed(local_server: LocalServer)
         )
 
 
-async def test_local_serves_itself_for_the_session() -> None:
+@pytest.mark.parametrize("model", ["local", ("local", "")])
+async def test_local_serves_itself_for_the_session(model: Any) -> None:
     """`"local"` starts a server, and its process is gone with the session."""
     async with no_leaks():
-        async with open_session("local", PROMPT, max_tokens=5, temperature=0.0) as session:
+        async with open_session(model, PROMPT, max_tokens=5, temperature=0.0) as session:
+            assert repr(session).startswith("<streamd.Session local:SmolLM2-135M")
             answered = await session.response()
     assert answered.text
     assert session.status == "done"

@@ -19,6 +19,9 @@ from streamd.supervisors import open_task_supervisor
 class Place(msgspec.Struct):
     name: str
 
+    def where(self) -> str:
+        return self.name
+
 
 @tool
 async def weather(
@@ -90,6 +93,7 @@ def unholdable(city: threading.Lock) -> str:
         (unreadable, "cannot be read"),
         (unholdable, "unholdable"),
         (3, "made of a function"),
+        (Place.where, "give object.where"),
     ],
 )
 def test_a_function_that_cannot_be_a_tool_is_refused(function: Callable[..., object], words: str) -> None:
