@@ -202,8 +202,8 @@ class Pool:
                 self._verdict.failed_to_stop(ChildFailure(place.spec.id, child.number, end.error))
             self.forget(place)
             self._signal.set()
-        elif child.expected or (child.number == 1 and not child.ready):
-            self.forget(place)  # the caller of stop_child or start_child is told
+        elif child.expected or (not child.ready and (child.number == 1 or error is None)):
+            self.forget(place)  # the caller of stop_child or start_child is told; an early return is no failure
         elif should_restart(place.restart, failed=error is not None):
             self._exits.append((place, child))
             place.restarting = True
@@ -255,6 +255,18 @@ class Pool:
         else:
             self.journal.restarting(failure, delay, self._ledger.count(now), self._plan.restarts.max_restarts)
             self._set_due(now + delay, place)
+
+    def times(self) -> dict[Place, float]:
+        """Return when each child that waits for its restart is to be started, by trio's clock."""
+        return {
+            place: time
+            for time, _, place, number in self._dues
+            if place.restarting and place.number == number
+        }
+
+    def left(self) -> int:
+        """Return how many restarts the limit allows now."""
+        return max(0, self._plan.restarts.max_restarts - self._ledger.count(trio.current_time()))
 
     def _set_due(self, time: float, place: Place) -> None:
         self._seq += 1
