@@ -13,9 +13,10 @@ import trio
 
 from ._errors import InvalidSpec, LeakedCancellation
 from ._exits import Exit
+from ._published import AnySupervisor, Published
 from ._spec import ChildSpec
 
-__all__ = ["Child", "Owner", "current"]
+__all__ = ["Child", "Owner", "current", "hide", "show"]
 
 current: ContextVar[Child | None] = ContextVar("streamd.supervisors.current", default=None)
 
@@ -40,6 +41,7 @@ class Child:
     """
 
     __slots__ = (
+        "_at_exit",
         "_done",
         "_on_stop",
         "_stop_event",
@@ -47,6 +49,7 @@ class Child:
         "expected",
         "number",
         "owner",
+        "published",
         "ready",
         "ready_at",
         "scope",
@@ -72,6 +75,8 @@ class Child:
         self.started_at: float = trio.current_time()
         self.ready_at: float = math.inf
         self.owner: Owner = owner
+        self.published: Published | None = None
+        self._at_exit: list[Callable[[Child], object]] | None = None
         self._done: trio.Event | None = None
         self._on_stop: list[Callable[[], object]] | None = None
         self._stop_event: trio.Event | None = None
@@ -122,9 +127,20 @@ class Child:
             self.exit = Exit("cancelled", None, lifetime)
         self.task = None
         self._on_stop = None
+        self.published = None
+        if self._at_exit is not None:
+            for callback in self._at_exit:
+                callback(self)
+            self._at_exit = None
         if self._done is not None:
             self._done.set()
         self.owner.child_changed(self)
+
+    def at_exit(self, callback: Callable[[Child], object]) -> None:
+        """Have a function called with the child in the step in which it ends, before anybody is told."""
+        if self._at_exit is None:
+            self._at_exit = []
+        self._at_exit.append(callback)
 
     def get_ready(self, value: object) -> None:
         """Take the child's `started(value)`."""
@@ -169,6 +185,12 @@ class Child:
         """Take back the function, not the opting in."""
         if self._on_stop and callback in self._on_stop:
             self._on_stop.remove(callback)
+
+    def publish(self) -> Published:
+        """Return what the child shows of itself, made on first use."""
+        if self.published is None:
+            self.published = Published()
+        return self.published
 
     async def wait(self) -> Exit:
         """Wait for the end."""
@@ -234,3 +256,17 @@ def _leaks(error: BaseException) -> bool:
         return False
     group = cast("BaseExceptionGroup[BaseException]", error)
     return group.subgroup(trio.Cancelled) is not None
+
+
+def show(supervisor: AnySupervisor) -> Child | None:
+    """Let the child this task belongs to, if any, show a supervisor that begins to run in it; return the child."""
+    host = current.get()
+    if host is not None:
+        host.publish().supervisors[supervisor] = None
+    return host
+
+
+def hide(supervisor: AnySupervisor, host: Child | None) -> None:
+    """Take back what `show` did."""
+    if host is not None and host.published is not None:
+        host.published.supervisors.pop(supervisor, None)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import trio
 
 from ._child import Child, current
+from ._published import Watchable
 
 __all__ = ["ChildContext", "current_child"]
 
@@ -60,6 +61,14 @@ class ChildContext:
         For a child that ends by itself once those before it have stopped: a consumer that drains its channel.
         """
         self._child.trap()
+
+    def watch(self, **channels: Watchable) -> None:
+        """Show how full channels are in every `snapshot` of the tree, until this incarnation ends.
+
+        Args:
+            **channels: either end of a memory channel, by what it is to be called; a name given again is replaced.
+        """
+        self._child.publish().channels.update(channels)
 
 
 def current_child() -> ChildContext:

@@ -10,7 +10,7 @@ from functools import partial
 import trio
 
 from ._admission import handshake, take_room
-from ._child import current
+from ._child import hide, show
 from ._errors import AlreadyRunning, InvalidSpec, NotRunning, UnknownChild
 from ._events import Observer
 from ._exits import Exit
@@ -90,7 +90,7 @@ class DynamicSupervisor:
         if self._pool is not None:
             raise AlreadyRunning(f"{self.path}: run() was called while it runs")
         self._over = False
-        parent = current.get()
+        parent = show(self)
         path = (
             self.path
             if parent is None
@@ -110,6 +110,7 @@ class DynamicSupervisor:
             broken = exc
         if parent is not None:
             parent.untrap(self.request_shutdown)
+            hide(self, parent)
         assert pool is not None
         error = pool.end(broken)
         self._pool = None

@@ -13,6 +13,7 @@ from ._child import Child
 from ._errors import ChildFailure, ChildReturned, RestartLimitExceeded, describe
 from ._limit import Ledger, Streak
 from ._policy import members, retry, should_restart
+from ._spec import RestartLimit
 
 if TYPE_CHECKING:
     from ._run import Run
@@ -57,6 +58,15 @@ class Restarts:
             if id in due.ids:
                 due.ids.remove(id)
         self._dues = [due for due in self._dues if due.ids]
+
+    def times(self) -> dict[str, float]:
+        """Return when each child that waits for its restart is to be started, by trio's clock."""
+        return {id_: due.time for due in self._dues for id_ in due.ids}
+
+    def left(self, limit: RestartLimit) -> int:
+        """Return how many restarts the limit allows now."""
+        charged = 0 if self._ledger is None else self._ledger.count(trio.current_time())
+        return max(0, limit.max_restarts - charged)
 
     async def on_exit(self, run: Run, child: Child) -> None:
         """Decide what becomes of a child that has ended by itself, and of those with it."""

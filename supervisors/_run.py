@@ -41,6 +41,7 @@ class Run:
         journal: what tells its events.
         verdict: what the run will end with.
         slots: the children by id, in start order.
+        ready: whether all children were ready once.
         restarts: what is restarted, and when.
         calls: what others ask for.
         closing: why no more is started, once that is so.
@@ -55,6 +56,7 @@ class Run:
         "journal",
         "path",
         "plan",
+        "ready",
         "restarts",
         "slots",
         "verdict",
@@ -65,6 +67,7 @@ class Run:
         self._nursery = nursery
         self.path = path
         self.slots: dict[str, Slot] = {}
+        self.ready = False
         self.closing: str | None = None
         self.restarts = Restarts()
         self.calls = Calls()
@@ -119,6 +122,7 @@ class Run:
 
     async def _serve(self, on_ready: Callable[[], object]) -> None:
         if await self._start_all():
+            self.ready = True
             on_ready()
             await self._loop()
         await self._stop_all(math.inf)

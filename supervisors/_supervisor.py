@@ -11,7 +11,7 @@ from functools import partial
 import trio
 
 from ._calls import Call, refuse_deadlock
-from ._child import current
+from ._child import hide, show
 from ._errors import AlreadyRunning
 from ._events import Observer
 from ._exits import Exit
@@ -106,7 +106,7 @@ class Supervisor:
         if self._run is not None:
             raise AlreadyRunning(f"{self.path}: run() was called while it runs")
         self._over = False
-        parent = current.get()
+        parent = show(self)
         path = (
             self.path
             if parent is None
@@ -126,6 +126,7 @@ class Supervisor:
             broken = exc
         if parent is not None:
             parent.untrap(self.request_shutdown)
+            hide(self, parent)
         assert run is not None
         error = run.end(broken)
         self._run = None

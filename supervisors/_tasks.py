@@ -9,6 +9,7 @@ from typing import Generic, TypeVar, TypeVarTuple, Unpack, cast
 
 import trio
 
+from ._child import hide, show
 from ._errors import AlreadyRunning, InvalidSpec, MaxChildrenReached, NotRunning
 from ._exits import Exit, is_fatal
 from ._spec import ChildSpec, Restart
@@ -198,6 +199,7 @@ class TaskSupervisor:
         """Hold the nursery of the tasks; leaving it normally waits for them. For `run` and `open_task_supervisor`."""
         if self._nursery is not None:
             raise AlreadyRunning(f"{self._name}: runs already")
+        host = show(self)
         shutdown = self._shutdown = trio.Event()
         left: list[BaseException] = []
         try:
@@ -213,6 +215,7 @@ class TaskSupervisor:
             left += group.exceptions
         finally:
             self._nursery = None
+            hide(self, host)
         try:
             if len(left) == 1:
                 raise left[0]
