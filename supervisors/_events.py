@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import trio
 
-from ._child import Child
+from ._child import Child, current
 from ._errors import ChildFailure, RestartLimitExceeded, describe
 from ._exits import Exit
 
@@ -139,12 +139,14 @@ class SupervisorStopping:
         seq: the number of the event in its supervisor's life, from 1.
         time: seconds of trio's clock.
         path: as in `ChildStarting`.
+        incarnation: that of the child the supervisor runs in, 1 if it runs in none.
         why: what made it stop.
     """
 
     seq: int
     time: float
     path: str
+    incarnation: int
     why: str
 
 
@@ -155,6 +157,7 @@ class SupervisorStopped:
     seq: int
     time: float
     path: str
+    incarnation: int
 
 
 Event = (
@@ -250,12 +253,12 @@ class Journal:
         """The supervisor stops for good; told once."""
         if self._observer is not None and not self._closing:
             self._closing = True
-            self._tell(SupervisorStopping(*self._stamp(), why))
+            self._tell(SupervisorStopping(*self._stamp(), _incarnation(), why))
 
     def closed(self) -> None:
         """The supervisor has stopped."""
         if self._observer is not None:
-            self._tell(SupervisorStopped(*self._stamp()))
+            self._tell(SupervisorStopped(*self._stamp(), _incarnation()))
 
     def _stamp(self) -> tuple[int, float, str]:
         self._seq += 1
@@ -267,3 +270,8 @@ class Journal:
             self._observer(event)
         except Exception:
             logger.exception("%s: the observer raised on %s", self.path, type(event).__name__)
+
+
+def _incarnation() -> int:
+    host = current.get()
+    return 1 if host is None else host.number
