@@ -62,7 +62,7 @@ async def test_a_failure_during_a_wait_joins_the_group_that_waits(diary: Any, au
 
 
 async def test_graces_run_beside_each_other(diary: Any, autojump_clock: Any) -> None:
-    """Children that stop together are cancelled one, two and three seconds after the request, not one, three and six."""
+    """Children that stop together are cancelled one, two and three seconds after it, not one, three and six."""
     async with open_dynamic_supervisor() as pool:
         for grace in (3, 1, 2):
             await pool.start_child(diary.graceful(str(grace), needs=99, shutdown=grace))
@@ -170,7 +170,7 @@ def test_a_signal_in_a_childs_code_is_raised_there() -> None:
 
 
 def test_a_signal_in_the_book_keeping_waits_for_the_main_task() -> None:
-    """Ctrl-C between a child's end and the note of it breaks nothing: the pool serves on until the main task is told."""
+    """Ctrl-C between a child's end and the note of it breaks nothing: the pool serves on, the main task is told."""
     told: list[str] = []
 
     def observer(event: Event) -> None:
