@@ -1,18 +1,20 @@
 """What other tasks ask a supervisor's loop to do, one thing at a time."""
 
 from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from typing import Literal
 
 import trio
 
-from ._child import current
+from ._child import Child, current
 from ._errors import NotRunning, SupervisionError, WouldDeadlock
 from ._exits import Exit
 from ._ref import ChildRef
 from ._spec import ChildSpec
 
-__all__ = ["Answer", "Call", "Calls", "Verb", "refuse_deadlock"]
+__all__ = ["Answer", "Call", "Calls", "Verb", "around", "giving_in", "refuse_deadlock"]
 
 Verb = Literal["start", "stop", "restart", "delete"]
 Answer = ChildRef | Exit | SupervisionError | None
@@ -47,9 +49,10 @@ class Call:
         self._answer: Answer = None
 
     def answer(self, answer: Answer) -> None:
-        """Give the caller the result, or the error to raise."""
-        self._answer = answer
-        self._answered.set()
+        """Give the caller the result, or the error to raise; the first time counts."""
+        if not self._answered.is_set():
+            self._answer = answer
+            self._answered.set()
 
     def refuse(self) -> None:
         """Tell the caller that the supervisor is not there."""
@@ -123,17 +126,80 @@ class Calls:
             self.current = None
 
 
-def refuse_deadlock(owner: object, call: Call) -> None:
+def around(owner: object) -> list[Child]:
+    """Return the children that the calling task is part of, from the innermost to the one of this owner.
+
+    Args:
+        owner: whom the outermost reports to.
+
+    Returns:
+        The children, each of which waits for the calling task before it ends; none if the task is in no child of the
+        owner.
+    """
+    chain: list[Child] = []
+    task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
+    while task is not None:
+        child = task.context.get(current)
+        if child is not None and child.task is task:
+            chain.append(child)
+            if child.owner is owner:
+                return chain
+        nursery = task.parent_nursery
+        task = nursery.parent_task if nursery is not None else None
+    return []
+
+
+def refuse_deadlock(chain: Sequence[Child], call: Call) -> None:
     """Refuse a call from a child that its supervisor is waiting for.
 
+    Args:
+        chain: the children that the calling task is part of.
+        call: what it asks for.
+
     Raises:
-        WouldDeadlock: the calling task is a child of this supervisor that is not ready yet, is being stopped, or
-            wants to wait for its own graceful stop.
+        WouldDeadlock: the caller is a child of this supervisor, or below one, that is not ready yet, is being stopped,
+            or wants to wait for its own graceful stop.
     """
-    child = current.get()
-    if child is None or child.owner is not owner or child.task is not trio.lowlevel.current_task():
+    if not chain:
         return
-    if not child.ready:
+    child, outermost = chain[0], chain[-1]
+    own = child.task is trio.lowlevel.current_task()
+    if own and not any(one.ready for one in chain):
         raise WouldDeadlock(f"{call}: called by child {child.spec.id!r} before it was ready")
-    if child.stop_requested or (call.verb == "stop" and call.id == child.spec.id and child.traps):
-        raise WouldDeadlock(f"{call}: called by child {child.spec.id!r}, whose own stop this would wait for")
+    stops_itself = call.verb == "stop" and call.id == outermost.spec.id and outermost is child and own
+    if (child.stop_requested and outermost.stop_requested) or (stops_itself and child.traps):
+        raise _own_stop(call, child)
+
+
+@contextmanager
+def giving_in(calls: Calls, call: Call, chain: Sequence[Child]) -> Generator[None, None, None]:
+    """While a call is waited for, refuse it as soon as the supervisor waits for the end of its caller.
+
+    Without grace, or in a block that lasts until the stop, the caller is cancelled, which goes first.
+
+    Args:
+        calls: those of the supervisor.
+        call: the one that waits.
+        chain: the children that the calling task is part of.
+    """
+    if not chain:
+        yield
+        return
+    child, outermost = chain[0], chain[-1]
+
+    def give_in() -> None:
+        if child.traps and child.stop_requested and outermost.stop_requested:
+            calls.withdraw(call)
+            call.answer(_own_stop(call, child))
+
+    for one in {child, outermost}:
+        one.listen(give_in)
+    try:
+        yield
+    finally:
+        for one in {child, outermost}:
+            one.untrap(give_in)
+
+
+def _own_stop(call: Call, child: Child) -> WouldDeadlock:
+    return WouldDeadlock(f"{call}: called by child {child.spec.id!r}, whose own stop this would wait for")

@@ -176,13 +176,18 @@ class Child:
             return
         if self.stop_requested:
             callback()
-        elif self._on_stop is None:
+        else:
+            self.listen(callback)
+
+    def listen(self, callback: Callable[[], object]) -> None:
+        """Have a function called when the stop is requested, after those that were given before."""
+        if self._on_stop is None:
             self._on_stop = [callback]
         else:
             self._on_stop.append(callback)
 
     def untrap(self, callback: Callable[[], object]) -> None:
-        """Take back the function, not the opting in."""
+        """Take back a function, not the opting in."""
         if self._on_stop and callback in self._on_stop:
             self._on_stop.remove(callback)
 

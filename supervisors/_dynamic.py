@@ -10,8 +10,9 @@ from functools import partial
 import trio
 
 from ._admission import handshake, take_room
+from ._calls import around
 from ._child import hide, show
-from ._errors import AlreadyRunning, InvalidSpec, NotRunning, UnknownChild
+from ._errors import AlreadyRunning, InvalidSpec, NotRunning, UnknownChild, WouldDeadlock
 from ._events import Observer
 from ._exits import Exit
 from ._pool import Place, Pool, PoolPlan
@@ -223,6 +224,7 @@ class DynamicSupervisor:
 
         Raises:
             UnknownChild: it is not a child of this supervisor, or no longer.
+            WouldDeadlock: the caller is this child, or below it, and opted in to grace: it would wait for itself.
 
         Cancelling it cancels the child at once, without waiting for its end.
         """
@@ -234,6 +236,11 @@ class DynamicSupervisor:
             pool.forget(place)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return place.last or Exit("stopped")
+        chain = around(place)
+        if chain and chain[0].traps:
+            raise WouldDeadlock(
+                f"{self.path}: stop_child({ref!r}): called by {chain[0].spec.id!r}, its own child"
+            )
         child.request_stop()
         grace = child.spec.shutdown if child.traps else 0.0
         pool.journal.stopping(child, grace)
@@ -244,7 +251,7 @@ class DynamicSupervisor:
         finally:
             if child.exit is None:
                 child.scope.cancel(f"{self.path}: stop_child({child.spec.id!r})")
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=not chain):  # a child that stops itself is cancelled here
             await child.wait()
         assert child.exit is not None
         return child.exit

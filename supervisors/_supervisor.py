@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from ._calls import Call, refuse_deadlock
+from ._calls import Call, around, giving_in, refuse_deadlock
 from ._child import hide, show
 from ._errors import AlreadyRunning
 from ._events import Observer
@@ -279,11 +279,13 @@ class Supervisor:
         run = self._run
         if run is None or run.closing is not None:
             raise call.refusal()
-        refuse_deadlock(run, call)
+        chain = around(run)
+        refuse_deadlock(chain, call)
         run.post(call)
-        try:
-            return await call.wait()
-        except trio.Cancelled:
-            if call.verb in ("start", "restart") and not run.withdraw(call):
-                await call.wait_undone()
-            raise
+        with giving_in(run.calls, call, chain):
+            try:
+                return await call.wait()
+            except trio.Cancelled:
+                if call.verb in ("start", "restart") and not run.withdraw(call):
+                    await call.wait_undone()
+                raise

@@ -398,10 +398,10 @@ async def test_faulty_application_shutdown(puppets: Any) -> None:
     """A failure deep in a tree reaches the top with its whole way as causes; OTP's reason is a nest of tuples."""
     inner = Supervisor(puppets.spec("a"), restarts=RestartLimit(0), name="inner")
     events: list[Event] = []
-    with pytest.raises(RestartLimitExceeded, match=r"'inner' ended last.*'a' ended last.*ValueError: a") as caught:
-        async with open_supervisor(
-            inner.as_child("inner"), restarts=RestartLimit(0), observer=events.append
-        ):
+    with pytest.raises(
+        RestartLimitExceeded, match=r"'inner' ended last.*'a' ended last.*ValueError: a"
+    ) as caught:
+        async with open_supervisor(inner.as_child("inner"), restarts=RestartLimit(0), observer=events.append):
             await puppets.crash("a")
             await trio.sleep_forever()
     (outer_failure,) = caught.value.failures

@@ -162,7 +162,11 @@ async def test_sup_start_map_faulty_specs() -> None:
     OTP lets unknown keys pass; a dataclass does not.
     """
     spec: Any = ChildSpec
-    for fields in ({"run": trio.sleep_forever}, {"id": "2"}, {"id": "3", "run": trio.sleep_forever, "silly": 1}):
+    for fields in (
+        {"run": trio.sleep_forever},
+        {"id": "2"},
+        {"id": "3", "run": trio.sleep_forever, "silly": 1},
+    ):
         with pytest.raises(TypeError):
             spec(**fields)
     child: Any = "child4"
