@@ -46,8 +46,8 @@ from ._published import AnySupervisor as AnySupervisor
 from ._published import Watchable as Watchable
 from ._ref import ChildRef as ChildRef
 from ._registry import Registry as Registry
-from ._reply import Reply as Reply
 from ._render import render as render
+from ._reply import Reply as Reply
 from ._ring import EventLog as EventLog
 from ._slots import ChildInfo as ChildInfo
 from ._slots import ChildState as ChildState
@@ -84,8 +84,8 @@ __all__ = [
     "Backoff",
     "Branch",
     "BranchKind",
-    "ChannelFill",
     "CallingSelf",
+    "ChannelFill",
     "ChildContext",
     "ChildExists",
     "ChildExited",
@@ -139,8 +139,8 @@ __all__ = [
     "TreeKind",
     "TreeState",
     "UnknownChild",
-    "Watchable",
     "UnknownName",
+    "Watchable",
     "WouldDeadlock",
     "current_child",
     "open_dynamic_supervisor",

@@ -13,17 +13,30 @@
     ├── MaxChildrenReached       no place for one more
     ├── NotRunning               the supervisor has not started, is stopping, or has ended
     ├── AlreadyRunning           one supervisor object cannot run twice at a time
-    └── WouldDeadlock            a child asks for what its supervisor can do only after the child has moved on
+    ├── WouldDeadlock            a child asks for what its supervisor can do only after the child has moved on
+    ├── ActorDown                the actor is not running, or ended before it answered; `exit` tells how
+    ├── CallingSelf              an actor's call would wait for itself
+    ├── MailboxFull              no place for one more message
+    ├── NameTaken                something has this name already
+    └── UnknownName              LookupError: nothing has this name
 
 `ChildReturned` stands as the error of a permanent child that returned without one. `KeyboardInterrupt`, `SystemExit`
 and `trio.Cancelled` are never wrapped in any of these.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._exits import Exit
 
 __all__ = [
+    "ActorDown",
     "AlreadyRunning",
+    "CallingSelf",
     "ChildExists",
     "ChildFailure",
     "ChildReturned",
@@ -32,12 +45,15 @@ __all__ = [
     "ChildStopError",
     "InvalidSpec",
     "LeakedCancellation",
+    "MailboxFull",
     "MaxChildrenReached",
+    "NameTaken",
     "NotRunning",
     "RestartLimitExceeded",
     "RestartPending",
     "SupervisionError",
     "UnknownChild",
+    "UnknownName",
     "WouldDeadlock",
     "describe",
     "start_error",
@@ -137,6 +153,41 @@ class WouldDeadlock(SupervisionError):
 
     The supervisor does one thing at a time, and it is waiting for this very child.
     """
+
+
+class ActorDown(SupervisionError):
+    """An actor is not running, or it ended or dropped the call before it answered (OTP: `noproc`, or the reason).
+
+    What ended it, if it failed, is the `__cause__`. It may have done what it was asked for.
+
+    Attributes:
+        exit: how it ended; None if it was not running, or if it dropped the call.
+    """
+
+    exit: Exit | None
+
+    def __init__(self, message: str, exit: Exit | None = None) -> None:  # noqa: A002 - as the attribute
+        super().__init__(message)
+        self.exit = exit
+
+
+class CallingSelf(SupervisionError):
+    """An actor called itself, or an actor that waits for it, and would never get an answer (OTP: `calling_self`).
+
+    A task of its own may make the call: the actor goes on meanwhile.
+    """
+
+
+class MailboxFull(SupervisionError):
+    """As many messages wait for an actor as its mailbox holds."""
+
+
+class NameTaken(SupervisionError):
+    """Something is registered under this name; it is free once the child that registered it has ended."""
+
+
+class UnknownName(SupervisionError, LookupError):
+    """Nothing is registered under this name."""
 
 
 class ChildReturned(Exception):

@@ -3,7 +3,7 @@
 from ._child import Child, Owner
 from ._exits import Exit
 
-__all__ = ["ChildRef", "owner_of"]
+__all__ = ["ChildRef", "child_of", "owner_of"]
 
 
 class ChildRef:
@@ -46,3 +46,8 @@ class ChildRef:
 def owner_of(ref: ChildRef) -> Owner:
     """Return whom the child of a ref reports to."""
     return ref._child.owner  # pyright: ignore[reportPrivateUsage] - same file
+
+
+def child_of(ref: ChildRef) -> Child:
+    """Return the incarnation a ref speaks of."""
+    return ref._child  # pyright: ignore[reportPrivateUsage] - same file
