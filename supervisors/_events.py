@@ -230,7 +230,7 @@ class Journal:
     def gave_up(self, error: RestartLimitExceeded, max_restarts: int) -> None:
         """The limit of restarts was reached. Where no restart was ever wanted, raising the error is report enough."""
         if max_restarts:
-            logger.error("%s: %s", self.path, error)
+            logger.error("%s: %s", self.path, str(error))  # a kept record would keep what the error holds
 
     def stopping(self, child: Child, grace: float) -> None:
         """A child was asked to stop."""
