@@ -38,6 +38,7 @@ from ._events import SupervisorStopped as SupervisorStopped
 from ._events import SupervisorStopping as SupervisorStopping
 from ._exits import Exit as Exit
 from ._exits import ExitKind as ExitKind
+from ._mailbox import MailboxStatistics as MailboxStatistics
 from ._open import SupervisorOptions as SupervisorOptions
 from ._open import open_dynamic_supervisor as open_dynamic_supervisor
 from ._open import open_supervisor as open_supervisor
@@ -114,6 +115,7 @@ __all__ = [
     "InvalidSpec",
     "LeakedCancellation",
     "MailboxFull",
+    "MailboxStatistics",
     "MaxChildrenReached",
     "NameTaken",
     "NotRunning",

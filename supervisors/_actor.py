@@ -12,7 +12,7 @@ import trio
 from ._child import current
 from ._errors import ActorDown, AlreadyRunning, CallingSelf, InvalidSpec, MailboxFull
 from ._exits import Exit
-from ._mailbox import Mailbox, PendingCast, calling_actor, serving
+from ._mailbox import Mailbox, MailboxStatistics, PendingCast, calling_actor, serving
 from ._reply import PendingCall, Reply
 from ._spec import Backoff, ChildSpec, Restart
 
@@ -188,6 +188,7 @@ class ActorRef(Generic[CallT, CastT, AnswerT]):
         supervised = child is not None and child.task is mailbox.task
         if child is not None and supervised:
             child.trap(mailbox.stop)
+            child.publish().channels["mailbox"] = mailbox
         try:
             task_status.started(self)
             await _serve(actor, mailbox)
@@ -229,10 +230,13 @@ class ActorRef(Generic[CallT, CastT, AnswerT]):
         """Whether there is an incarnation that takes messages."""
         return self._mailbox is not None
 
-    @property
-    def queue_len(self) -> int:
-        """How many messages wait in the mailbox (OTP: `message_queue_len`); those without a place are not counted."""
-        return 0 if self._mailbox is None else len(self._mailbox)
+    def statistics(self) -> MailboxStatistics:
+        """Return how full the mailbox is; that of an actor that is not running is empty."""
+        return (
+            MailboxStatistics(0, self._capacity, 0, 0)
+            if self._mailbox is None
+            else self._mailbox.statistics()
+        )
 
     @trio.lowlevel.enable_ki_protection
     async def call(self, message: CallT) -> AnswerT:

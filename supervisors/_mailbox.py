@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import trio
@@ -11,9 +12,8 @@ import trio
 from ._errors import ActorDown, CallingSelf, describe
 from ._exits import Exit
 from ._reply import PendingCall
-from ._signal import Signal
 
-__all__ = ["Letter", "Mailbox", "PendingCast", "calling_actor", "serving"]
+__all__ = ["Letter", "Mailbox", "MailboxStatistics", "PendingCast", "calling_actor", "serving"]
 
 CastT = TypeVar("CastT")
 
@@ -64,6 +64,23 @@ class PendingCast(Generic[CastT]):
 Letter = PendingCall[Any, Any] | PendingCast[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class MailboxStatistics:
+    """How full a mailbox is; the names are those of `trio.MemoryChannelStatistics`.
+
+    Attributes:
+        current_buffer_used: messages that wait in it (OTP: `message_queue_len`).
+        max_buffer_size: messages it can hold.
+        tasks_waiting_send: senders that wait for a place: the actor is too slow.
+        tasks_waiting_receive: 1 if the actor waits for a message, 0 if it has something to do.
+    """
+
+    current_buffer_used: int
+    max_buffer_size: int
+    tasks_waiting_send: int
+    tasks_waiting_receive: int
+
+
 class Mailbox:
     """The messages of one incarnation: at most `capacity` inside, and those whose senders wait, in one order.
 
@@ -82,8 +99,8 @@ class Mailbox:
     __slots__ = (
         "_capacity",
         "_inside",
-        "_news",
         "_outside",
+        "_reader",
         "calls",
         "exit",
         "name",
@@ -104,7 +121,7 @@ class Mailbox:
         self._capacity = capacity
         self._inside: deque[Letter] = deque()
         self._outside: dict[Letter, None] = {}
-        self._news = Signal()
+        self._reader: trio.lowlevel.Task | None = None
 
     def __len__(self) -> int:
         """Return how many messages are inside."""
@@ -121,7 +138,7 @@ class Mailbox:
         """Add a letter; False if it has to wait outside for a place."""
         if len(self._inside) < self._capacity:
             self._inside.append(letter)
-            self._news.set()
+            self._wake()
             return True
         self._outside[letter] = None
         return False
@@ -148,8 +165,14 @@ class Mailbox:
         """Wait until there is a letter, or reason to stop. A checkpoint in every case."""
         if self._inside or self.stopping:
             await trio.lowlevel.checkpoint()
-        while not (self._inside or self.stopping):
-            await self._news.wait()
+            return
+        self._reader = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._reader = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
 
     def take(self) -> Letter:
         """Remove the oldest letter, which must be there, and let one from outside in."""
@@ -165,7 +188,7 @@ class Mailbox:
     def stop(self) -> None:
         """Have the actor end after the message in hand."""
         self.stopping = True
-        self._news.set()
+        self._wake()
 
     def close(self, end: Exit) -> None:
         """End the incarnation: whoever waits on it is told, in the order they came; what is inside is dropped."""
@@ -179,6 +202,16 @@ class Mailbox:
         for letter in self._outside:
             if isinstance(letter, PendingCast):
                 letter.wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None:
+            trio.lowlevel.reschedule(self._reader)
+            self._reader = None
+
+    def statistics(self) -> MailboxStatistics:
+        """Return how full it is."""
+        reading = int(self._reader is not None)
+        return MailboxStatistics(len(self._inside), self._capacity, len(self._outside), reading)
 
 
 def calling_actor(to: Mailbox) -> Mailbox | None:

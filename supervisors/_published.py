@@ -4,23 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import trio
-
 if TYPE_CHECKING:
     from ._dynamic import DynamicSupervisor
     from ._supervisor import Supervisor
     from ._tasks import TaskSupervisor
 
-__all__ = ["AnySupervisor", "Published", "Watchable"]
+__all__ = ["AnySupervisor", "Fill", "Published", "Watchable"]
 
 AnySupervisor: TypeAlias = "Supervisor | DynamicSupervisor | TaskSupervisor"
 """Whatever holds children or tasks."""
 
 
-class Watchable(Protocol):
-    """Either end of a memory channel."""
+class Fill(Protocol):
+    """What of a `trio.MemoryChannelStatistics` the tree shows."""
 
-    def statistics(self) -> trio.MemoryChannelStatistics:
+    @property
+    def current_buffer_used(self) -> int:
+        """Items in the buffer."""
+        ...
+
+    @property
+    def max_buffer_size(self) -> float:
+        """Items it can hold."""
+        ...
+
+    @property
+    def tasks_waiting_send(self) -> int:
+        """Tasks that wait to send."""
+        ...
+
+    @property
+    def tasks_waiting_receive(self) -> int:
+        """Tasks that wait to receive."""
+        ...
+
+
+class Watchable(Protocol):
+    """Either end of a memory channel, or what counts its items alike."""
+
+    def statistics(self) -> Fill:
         """Tell how full the channel is, and who waits for it."""
         ...
 

@@ -8,7 +8,7 @@ import trio
 from ._child import Child
 from ._dynamic import DynamicSupervisor
 from ._past import past_exit
-from ._published import AnySupervisor, Published
+from ._published import AnySupervisor, Fill, Published
 from ._slots import Slot
 from ._supervisor import Supervisor
 from ._tasks import TaskSupervisor
@@ -106,7 +106,7 @@ def _id(branch: Branch) -> str:
     return branch.id
 
 
-def _fill(name: str, statistics: trio.MemoryChannelStatistics) -> ChannelFill:
+def _fill(name: str, statistics: Fill) -> ChannelFill:
     return ChannelFill(
         name,
         statistics.current_buffer_used,
