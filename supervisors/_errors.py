@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from ._exits import Exit
@@ -195,9 +195,22 @@ class ChildReturned(Exception):
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's type and message on one line."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    """Return an error's type and message on one line; of a group, also those of the first error in it."""
+    parts: list[str] = []
+    inner: BaseException | None = error
+    while inner is not None:
+        parts.append(type(inner).__name__)
+        try:
+            parts.append("\\n".join(str(inner).splitlines()))
+        except Exception:  # noqa: BLE001 - the error of a child, whose str() must not become its supervisor's
+            parts.append("its message cannot be told")
+        group = (
+            cast("BaseExceptionGroup[BaseException]", inner)
+            if isinstance(inner, BaseExceptionGroup)
+            else None
+        )
+        inner = group.exceptions[0] if group is not None else None
+    return ": ".join(filter(None, parts))
 
 
 def start_error(path: str, failure: ChildFailure) -> ChildStartError:

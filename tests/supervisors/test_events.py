@@ -1,7 +1,7 @@
 """What a supervisor tells, and what it logs when nobody listens."""
 
 import logging
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import trio
@@ -9,15 +9,18 @@ import trio
 from streamd.supervisors import (
     ChildExited,
     ChildRestarting,
+    ChildSpec,
     ChildStarted,
     ChildStarting,
     ChildStopping,
+    DynamicSupervisor,
     Event,
     RestartLimit,
     RestartLimitExceeded,
     Supervisor,
     SupervisorStopped,
     SupervisorStopping,
+    current_child,
     open_supervisor,
 )
 
@@ -110,3 +113,66 @@ async def test_the_paths_of_a_tree(diary: Any, autojump_clock: Any) -> None:
     async with open_supervisor(inner.as_child("b"), name="top", observer=observer):
         pass
     assert paths == {"top", "top/b"}
+
+
+async def test_an_observer_may_raise_on_every_event(autojump_clock: Any, caplog: Any) -> None:
+    """Whatever it is told, what it raises is logged, and supervisors and children go on as without it."""
+    told: list[str] = []
+
+    async def crash() -> None:
+        if current_child().incarnation == 1:
+            await trio.sleep(1)
+            raise ValueError("bad")
+        with trio.CancelScope(shield=True):
+            await trio.sleep(10)
+
+    async def once(*supervisors: Supervisor | DynamicSupervisor) -> None:
+        async with trio.open_nursery() as nursery:
+            for supervisor in supervisors:
+                await nursery.start(supervisor.run)
+                if isinstance(supervisor, DynamicSupervisor):
+                    ref = await supervisor.start_child(child)
+                    assert ref.incarnation == 1
+            await trio.sleep(2)
+            for supervisor in supervisors:
+                assert [(info.state, info.incarnation) for info in supervisor.children()] == [("running", 2)]
+                supervisor.request_shutdown()
+
+    def observer(event: Event) -> None:
+        told.append(type(event).__name__)
+        raise ZeroDivisionError(told[-1])
+
+    child = ChildSpec(id="a", run=crash, restart="transient")
+    await once(Supervisor(child, observer=observer), DynamicSupervisor(observer=observer))
+    assert set(told) == {kind.__name__ for kind in get_args(Event)}
+    assert len([record for record in caplog.records if "observer raised" in record.message]) == len(told)
+    assert trio.current_time() == 11
+
+
+async def test_an_error_that_cannot_be_told(autojump_clock: Any, caplog: Any) -> None:
+    """An error whose message cannot be made is a crash like any other; one of many lines takes one in the log."""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    async def crash() -> None:
+        match current_child().incarnation:
+            case 1:
+                raise Mute
+            case 2:
+                raise ValueError("two\nlines")
+            case 3:
+                raise ExceptionGroup("many", [ExceptionGroup("few", [KeyError("a")]), Mute()])
+            case _:
+                await trio.sleep_forever()
+
+    async with open_supervisor(ChildSpec(id="a", run=crash)) as supervisor:
+        await trio.sleep(1)
+        assert supervisor.children()[0].incarnation == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "supervisor: child 'a' ended (Mute: its message cannot be told); restart 1 of 3 in 0 s",
+        "supervisor: child 'a' ended (ValueError: two\\nlines); restart 2 of 3 in 0 s",
+        "supervisor: child 'a' ended (ExceptionGroup: many (2 sub-exceptions): ExceptionGroup: few (1 sub-exception): "
+        "KeyError: 'a'); restart 3 of 3 in 0 s",
+    ]

@@ -143,6 +143,12 @@ async def test_nothing_is_kept_alive(autojump_clock: Any) -> None:
         assert str(error).startswith("ValueError: ('bad', <")
         assert error.stack[-1].startswith("test_nothing_is_kept_alive.<locals>.crash (")
         assert error.__traceback__ is None
+    copy = EventLog()
+    for event in log:
+        copy(event)
+    assert [
+        event.exit.error for event in copy if isinstance(event, ChildExited) and event.id == "a"
+    ] == errors[:2]
 
 
 async def test_what_is_kept_of_an_error_is_bounded(autojump_clock: Any) -> None:
