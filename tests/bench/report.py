@@ -89,7 +89,7 @@ class Results:
         yield ""
         yield from self._budgets()
         for (scene, peer), reason in self.failures.items():
-            yield f"{PEERS[peer][1]} failed in {scene}: {reason}"
+            yield f"{PEERS[peer][1] if peer in PEERS else peer} failed in {scene}: {reason}"
 
     def _table(self) -> Iterable[str]:
         yield f"{'':46}" + "".join(f"{label:>18}" for _, label in PEERS.values())
