@@ -17,7 +17,7 @@ new-venv = "$(UV)" venv -q --python "$(or $(PYTHON),>=3.11)" $(1)
 install = "$(UV)" pip install -q --python $(1)/bin/python
 endif
 
-.PHONY: help demo test check fmt bench docs dist clean
+.PHONY: help demo test mutants check fmt bench docs dist clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -31,6 +31,10 @@ demo: .venv/.run ## a real model answers, token by token (the first time it fetc
 test: .venv/.dev ## all tests, with branch coverage
 	@echo 'test: pytest, branch coverage of the three packages'
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+mutants: .venv/.dev ## break supervisors/ in many places, one at a time: its tests must notice each
+	@echo 'mutants: two at a time, each in a copy; a minute or two'
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 check: .venv/.dev ## lint, format, and types in two checkers
 	@echo 'check: ruff'
@@ -47,7 +51,7 @@ fmt: .venv/.dev ## format the code, and mend what ruff can mend
 	@echo 'fmt: ruff'
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-bench: .venv-bench/.ready ## CPU per chunk beside a bare socket, httpx and the openai SDK (QUICK=1: shorter)
+bench: .venv-bench/.ready ## CPU beside a bare socket, httpx, the openai SDK; supervision beside bare trio (QUICK=1: shorter)
 	@echo 'bench: server on one core, one client at a time on another'
 	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
 
