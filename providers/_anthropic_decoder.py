@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
 from ._json import as_object, as_text, read
 from ._tool_calls import ToolCallAssembly
-from ._usage import anthropic_usage
+from ._usage import anthropic_usage, merge_counts, same_counts
 from .chunks import Chunk, Citation, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
-from .errors import NotAStream, Truncated
+from .errors import EventTooLarge, NotAStream, Truncated
 
 __all__ = ["AnthropicMachine"]
 
@@ -25,6 +25,11 @@ _REASONS: dict[str, StopReason] = {
     "stop_sequence": "stop",
     "tool_use": "tool_calls",
 }
+
+_MAX_OPEN_BLOCKS = 128  # they come one after the other; a server that ends none has no more than calls
+_MAX_SIGNATURE = 1024 * 1024
+
+_T = TypeVar("_T")
 
 
 class AnthropicMachine:
@@ -134,7 +139,7 @@ class AnthropicMachine:
                 if block.thinking:
                     out.append(Thinking(block.thinking))
                 if block.signature:
-                    self._signatures[event.index] = block.signature
+                    self._take_signature(event.index, block.signature)
             case "redacted_thinking":
                 if block.data:
                     out.append(RedactedThinking(block.data))
@@ -145,7 +150,7 @@ class AnthropicMachine:
 
     def _open_call(self, index: int | None, block: ContentBlock, out: list[Chunk]) -> None:
         delta = self._calls.add(index, block.id, block.name, block.input or None)
-        self._open_calls[index] = delta.index
+        _remember(self._open_calls, index, delta.index)
         self._closed_calls.discard(delta.index)
         out.append(delta)
 
@@ -162,7 +167,7 @@ class AnthropicMachine:
                     out.append(Thinking(delta.thinking))
             case "signature_delta":
                 if delta.signature:
-                    self._signatures[event.index] = delta.signature
+                    self._take_signature(event.index, delta.signature)
             case "input_json_delta":
                 if event.index in self._open_calls and delta.partial_json:
                     out.append(self._calls.add(event.index, None, None, delta.partial_json))
@@ -176,6 +181,11 @@ class AnthropicMachine:
         place = self._open_calls.pop(event.index, None)
         if place is not None:
             self._closed_calls.add(place)
+
+    def _take_signature(self, index: int | None, signature: str) -> None:
+        if len(signature) > _MAX_SIGNATURE:
+            raise EventTooLarge(f"a signature is larger than {_MAX_SIGNATURE} characters")
+        _remember(self._signatures, index, signature)
 
     def _sign(self, index: int | None, out: list[Chunk]) -> None:
         signature = self._signatures.pop(index, None)
@@ -196,11 +206,18 @@ class AnthropicMachine:
         """Usage is cumulative, and what a later event does not count keeps its value."""
         if not counts:
             return
-        self._counts = self._counts | {key: value for key, value in counts.items() if value is not None}
+        self._counts = merge_counts(self._counts, counts)
         usage = anthropic_usage(self._counts)
-        if usage is not None and usage != self._usage:
+        if usage is not None and not same_counts(self._usage, usage):
             self._usage = usage
             out.append(usage)
+
+
+def _remember(blocks: dict[int | None, _T], index: int | None, value: _T) -> None:
+    """Keep what is known of a block that has not ended."""
+    if index not in blocks and len(blocks) >= _MAX_OPEN_BLOCKS:
+        raise EventTooLarge(f"the turn has more than {_MAX_OPEN_BLOCKS} blocks open at once")
+    blocks[index] = value
 
 
 def _cite(citation: dict[str, Any], out: list[Chunk]) -> None:

@@ -10,7 +10,7 @@ from ._json import as_list, as_object, as_text, read
 from ._media import media
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._tool_calls import ToolCallAssembly
-from ._usage import openai_usage
+from ._usage import openai_usage, same_counts
 from .chunks import (
     Chunk,
     Citation,
@@ -219,7 +219,7 @@ class OpenAIChatMachine:
     def _count(self, event: ChatEvent, out: list[Chunk]) -> None:
         raw = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
         usage = openai_usage(raw) if raw else None
-        if usage is None or usage == self._usage or (self._usage is not None and not usage.total_tokens):
+        if usage is None or same_counts(self._usage, usage) or (self._usage and not usage.total_tokens):
             return
         self._usage = usage
         out.append(usage)

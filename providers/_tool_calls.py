@@ -16,6 +16,7 @@ __all__ = ["ToolCallAssembly", "arguments_object"]
 
 _MAX_CALLS = 128
 _MAX_ARGUMENTS = 1024 * 1024
+_MAX_NAME = 256
 
 
 def arguments_object(text: str) -> dict[str, Any] | None:
@@ -98,7 +99,8 @@ class ToolCallAssembly:
         Args:
             index: The call's number on the wire, if it has one.
             id_: The call's id; empty counts as none.
-            name: The tool's name or the next piece of it; a repeat of the whole name counts once.
+            name: The tool's name or the next piece of it; a repeat of the whole name counts once. A name of more
+                than 256 characters is no tool's: such a call never closes, and what is beyond them is not kept.
             arguments: The next piece of the arguments' JSON text, or the arguments as an object.
 
         Raises:
@@ -184,6 +186,9 @@ class ToolCallAssembly:
             return None
         if call.name and (call.parts or call.given is not None):
             call.doubtful = True  # the name changes under arguments that have begun
+            return None
+        if len(call.name) + len(name) > _MAX_NAME:
+            call.doubtful = True
             return None
         call.name += name
         return name

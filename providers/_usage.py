@@ -7,7 +7,9 @@ from typing import Any
 from ._json import as_object
 from .chunks import Usage
 
-__all__ = ["anthropic_usage", "openai_usage"]
+__all__ = ["anthropic_usage", "merge_counts", "openai_usage", "same_counts"]
+
+_MAX_FIELDS = 32
 
 
 def openai_usage(raw: dict[str, Any]) -> Usage | None:
@@ -50,6 +52,34 @@ def anthropic_usage(raw: dict[str, Any]) -> Usage | None:
     written = _count(raw, "cache_creation_input_tokens") or 0
     thinking = _count(_part(raw, "output_tokens_details"), "thinking_tokens", "reasoning_tokens") or 0
     return Usage((given or 0) + cached + written, made or 0, cached, written, thinking, raw)
+
+
+def merge_counts(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """`known` with what `later` counts anew; what that leaves out, or gives as null, keeps its value.
+
+    Of names never seen before only as many are taken as leave 32 in all: providers use about ten, and every usage
+    holds a copy.
+    """
+    merged = dict(known)
+    for name, value in later.items():
+        if value is not None and (name in merged or len(merged) < _MAX_FIELDS):
+            merged[name] = value
+    return merged
+
+
+def same_counts(one: Usage | None, other: Usage) -> bool:
+    """Whether two usages tell the same, whatever else the provider's own objects hold."""
+    return one is not None and _counts_of(one) == _counts_of(other)
+
+
+def _counts_of(usage: Usage) -> tuple[int, ...]:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )
 
 
 def _count(raw: dict[str, Any], *names: str) -> int | None:
