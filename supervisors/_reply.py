@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 import trio
 
@@ -94,7 +94,8 @@ class Reply(Generic[AnswerT]):
     """What a call is answered by (OTP: the `From` of `handle_call`, and `gen_server:reply`).
 
     Call it with the answer, now or later, once: `reply(answer)`. It may be handed to any task of the same
-    `trio.run`, which may outlive the actor. If it is dropped unused, the caller gets `ActorDown`.
+    `trio.run`, which may outlive the actor. If it is dropped unused, the caller gets `ActorDown`; a task that may fail
+    or be cancelled does its work in a block, `with reply:`, as an error that somebody keeps would keep the `Reply` too.
     """
 
     __slots__ = ("_call", "_used")
@@ -119,6 +120,15 @@ class Reply(Generic[AnswerT]):
             raise RuntimeError("a call was answered twice")
         self._used = True
         return self._call.settle(answer)
+
+    def __enter__(self) -> Self:
+        """Return the `Reply`; when the block is left without an answer, the caller gets `ActorDown` at once."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._used:
+            self._used = True
+            _no_reply(self._call)
 
     def __del__(self) -> None:
         call = self._call
