@@ -6,7 +6,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 UV := $(shell command -v uv 2>/dev/null)
-PROMPT ?= In three sentences: why is the sky blue?
+PROMPT ?= Explain in three sentences what a river is.
 BIN := .venv/bin
 
 ifeq ($(UV),)

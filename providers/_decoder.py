@@ -77,6 +77,11 @@ class SSEChunkDecoder:
         """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
         return self._machine.done
 
+    @property
+    def terminal(self) -> bool:
+        """Whether the turn is complete should the body break off here: more may follow, but need not."""
+        return self._machine.done or self._machine.terminal
+
     def feed(self, data: bytes, /) -> list[Chunk]:
         """Decode the next bytes of the body.
 

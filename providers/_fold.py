@@ -68,6 +68,11 @@ class Folding:
             self._take(chunk)
             pieces, kind = self._pieces, self._kind
 
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage that was reported."""
+        return self._usage
+
     def message(self) -> Message:
         """The message so far."""
         parts = [part for part in self._parts if part is not None]

@@ -36,6 +36,11 @@ class Decoder(Protocol):
         """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
         ...
 
+    @property
+    def terminal(self) -> bool:
+        """Whether the turn is complete should the body break off here: more may follow, but need not."""
+        ...
+
     def feed(self, data: bytes, /) -> list[Chunk]:
         """Decode the next bytes of the body. Raises `APIError` for an in-stream error, or a `StreamError`."""
         ...

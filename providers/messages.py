@@ -117,7 +117,8 @@ class Options(Struct, frozen=True):
     """How a request is to be answered. `None` leaves a choice to the provider.
 
     `tool_choice` is `"auto"`, `"none"`, `"required"` or the name of a tool. `max_tokens` bounds the output, in tokens.
-    `extra_headers` and `extra_body` are sent as they are, over what the provider would send itself.
+    `extra_headers` (texts, or `Secret`s) and `extra_body` are sent as they are, over what the provider would send
+    itself.
     """
 
     model: str
@@ -126,5 +127,5 @@ class Options(Struct, frozen=True):
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     tool_choice: str | None = None
-    extra_headers: Mapping[str, str] = {}
+    extra_headers: Mapping[str, Any] = {}
     extra_body: Mapping[str, Any] = {}

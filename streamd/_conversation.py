@@ -78,6 +78,7 @@ class Conversation:
 
     def _finish(self, error: StreamdError | None) -> None:
         if self._state.finish("done" if error is None else "error", error):
+            self._edge.push(self._state.held)
             self._edge.end(error)
 
     async def _rounds(self) -> None:
@@ -87,6 +88,7 @@ class Conversation:
             calls = state.messages[-1].tool_calls
             if not calls or not plan.auto_tools:
                 return
+            state.phase = "tool"
             async with open_task_supervisor(name="tools") as tasks:
                 results = await plan.toolbox.run(calls, tasks)
             state.messages.extend(Message.tool(result) for result in results)

@@ -79,16 +79,8 @@ async def open_response(
         TransportError: Connecting, sending or receiving failed, in this call or while the body was read.
         ConfigError: The client cannot send such a request.
     """
-    headers = [
-        (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.headers
-    ]
-    if not any(name.lower() == "user-agent" for name, _ in headers):
-        headers.append(("user-agent", user_agent))
-    limits = {"connect": connect, "read": None, "write": None, "pool": connect}
     with _typed_errors("headers"):
-        message = client.build_request(
-            request.method, request.url, headers=headers, content=request.body, extensions={"timeout": limits}
-        )
+        message = _message(client, request, user_agent, connect)
         response = await client.send(message, stream=True, follow_redirects=False)
     try:
         with _typed_errors("stream"):
@@ -96,6 +88,19 @@ async def open_response(
                 yield Response(response.status_code, response.headers, body)
     finally:
         await response.aclose()
+
+
+def _message(client: HTTPClient, request: HTTPRequest, user_agent: str, connect: float | None) -> Any:
+    """The request as the client's own object; the revealed secrets leave no other frame than this."""
+    headers = [
+        (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.headers
+    ]
+    if not any(name.lower() == "user-agent" for name, _ in headers):
+        headers.append(("user-agent", user_agent))
+    limits = {"connect": connect, "read": None, "write": None, "pool": connect}
+    return client.build_request(
+        request.method, request.url, headers=headers, content=request.body, extensions={"timeout": limits}
+    )
 
 
 class _typed_errors:  # noqa: N801  (a context manager is named like the function it stands for)
@@ -110,6 +115,9 @@ class _typed_errors:  # noqa: N801  (a context manager is named like the functio
         return None
 
     def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
+        if isinstance(exc, UnicodeError):
+            # A host that cannot be encoded; the exception's frames hold the headers.
+            raise _unusable(exc, self._phase) from None
         if exc is not None and not isinstance(exc, StreamdError):
             for base in type(exc).__mro__:
                 if base.__module__.split(".")[0] in ("httpx", "httpx2") and base.__name__ in _FOREIGN:

@@ -77,6 +77,11 @@ def start(settings: dict[str, Any]) -> Any:
     # One context shared by the parallel requests, rather than cut in equal parts.
     params.kv_unified = True
     params.cpuparams.n_threads = threads()
+    # What a request may ask otherwise. Small models repeat themselves without end where nothing bounds them.
+    params.n_predict = 1024
+    params.sampling.temp = 0.2
+    params.sampling.top_p = 0.9
+    params.sampling.penalty_repeat = 1.1
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     params.verbosity = WARNINGS

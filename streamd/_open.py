@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ParamSpec
 
-import msgspec
-import trio
+from msgspec.structs import replace
 
-from streamd.providers import Context, ModelSpec, Options
+from streamd.providers import Context, ModelSpec, Secret
 from streamd.supervisors import ChildSpec, RestartLimit, open_supervisor
 
+from ._arguments import check_runtime, conceal, conceal_headers, options_of
 from ._conversation import Conversation, Plan
 from ._edge import ConsumerEdge
 from ._http import HTTPClient, open_client
@@ -25,7 +24,6 @@ from ._state import SessionState
 from ._timers import Timeouts
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
-from .errors import ConfigError
 
 __all__ = ["open_session", "stream"]
 
@@ -52,7 +50,7 @@ async def open_session(
     timeouts: Timeouts | None = None,
     retry: Retry | None = Retry(),
     client: HTTPClient | None = None,
-    extra_headers: Mapping[str, str] | None = None,
+    extra_headers: Mapping[str, str | Secret] | None = None,
     extra_body: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Session, None]:
     """Ask a model, and stream its answer: `async with open_session(...) as session`.
@@ -90,14 +88,18 @@ async def open_session(
         ConfigError: The model, the prompt or an option cannot be used; nothing was sent.
         ToolError: A tool cannot be offered as it is.
     """
-    _check_runtime(
+    check_runtime(
         max_rounds=max_rounds,
         high_watermark=high_watermark,
         tool_timeout=tool_timeout,
         timeouts=timeouts,
         retry=retry,
         client=client,
+        approve=approve,
     )
+    # Every traceback through the block below shows this frame: no key stays in it as text.
+    model = conceal(model)
+    extra_headers = conceal_headers(extra_headers)
     named = tools_by_name(tools)
     history = messages_of(prompt)
     asked = {
@@ -106,14 +108,13 @@ async def open_session(
         "top_p": top_p,
         "stop": (stop,) if isinstance(stop, str) else stop,
         "tool_choice": tool_choice,
-        "extra_headers": extra_headers or {},
         "extra_body": extra_body or {},
     }
     async with serving(model) as (provider, name), open_client(client) as http:
         plan = Plan(
             provider=provider,
             context=Context(history, system, tuple(tool.spec for tool in named.values())),
-            options=_options({"model": name, **asked}),
+            options=replace(options_of({"model": name, **asked}), extra_headers=extra_headers),
             toolbox=Toolbox(named, tool_timeout, approve),
             auto_tools=auto_tools,
             max_rounds=max_rounds,
@@ -135,40 +136,6 @@ async def open_session(
                 session.close()
 
 
-def _check_runtime(
-    *,
-    max_rounds: object,
-    high_watermark: object,
-    tool_timeout: object,
-    timeouts: object,
-    retry: object,
-    client: object,
-) -> None:
-    """Raise `ConfigError` for what cannot run a session, before anything is started."""
-    if not trio.lowlevel.in_trio_task():
-        raise ConfigError("a session runs in a trio task: call trio.run(your_main_function)")
-    for name, value in (("max_rounds", max_rounds), ("high_watermark", high_watermark)):
-        if not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
-    if tool_timeout is not None and not (isinstance(tool_timeout, int | float) and tool_timeout > 0):
-        raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")
-    if not isinstance(timeouts, Timeouts | None):
-        raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
-    if not isinstance(retry, Retry | None):
-        raise ConfigError(f"retry must be a streamd.Retry or None, not {type(retry).__name__}")
-    if client is not None and not inspect.iscoroutinefunction(getattr(client, "send", None)):
-        raise ConfigError(
-            f"client must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
-        )
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    try:
-        return msgspec.convert(given, Options)
-    except msgspec.ValidationError as exc:
-        raise ConfigError(f"an option of open_session cannot be used: {exc}") from exc
-
-
 def _read_whole(
     opening: Callable[OpenArgs, AbstractAsyncContextManager[Session]],
 ) -> Callable[OpenArgs, Coroutine[Any, Any, Response]]:
@@ -180,7 +147,10 @@ def _read_whole(
         It takes the arguments of `open_session` and raises what reading that session raises. Cancelling ends the
         session.
         """
-        async with opening(*args, **options) as session:
+        block = opening(*args, **options)
+        # They may hold a key, and a traceback through this frame can show them.
+        del args, options
+        async with block as session:
             return await session.response()
 
     stream.__qualname__ = "stream"

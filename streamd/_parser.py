@@ -6,18 +6,15 @@ from collections.abc import Sequence
 
 import trio
 
-from streamd.providers import Chunk, Decoder, Metadata, Usage
+from streamd.providers import Chunk, Decoder
 
 from ._edge import ConsumerEdge
 from ._producer import HTTPEvent
-from ._state import SessionState
+from ._state import PRELUDE, SessionState
 from ._timers import Clock
 from .errors import StreamdError
 
 __all__ = ["parse"]
-
-PRELUDE = (Metadata, Usage)
-"""What may be taken back: a turn that delivered nothing else can be attempted again unseen."""
 
 
 async def parse(
@@ -53,14 +50,13 @@ async def parse(
 class _Parser:
     """One decoder between two channels; nothing in it waits."""
 
-    __slots__ = ("_clock", "_decoder", "_edge", "_held", "_state")
+    __slots__ = ("_clock", "_decoder", "_edge", "_state")
 
     def __init__(self, decoder: Decoder, edge: ConsumerEdge, state: SessionState, clock: Clock) -> None:
         self._decoder = decoder
         self._edge = edge
         self._state = state
         self._clock = clock
-        self._held: list[Chunk] = []
 
     def feed(self, data: bytes) -> None:
         """Decode the bytes of one read."""
@@ -84,25 +80,23 @@ class _Parser:
         self._state.complete_turn()
 
     def lose(self, error: StreamdError) -> None:
-        """The body broke off, which matters only where the turn was not complete."""
-        try:
-            self.close()
-        except StreamdError:
-            raise error from error.__cause__
+        """The body broke off, or never came; which matters only where the turn was not complete."""
+        if not self._decoder.terminal:
+            raise error
+        self.close()
 
     def _deliver(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:
             return
-        self._clock.note_progress()
         state = self._state
-        state.turn.extend(chunks)
+        state.turn.add(chunks)
         state.chunks_decoded += len(chunks)
+        output = not all(isinstance(chunk, PRELUDE) for chunk in chunks)
+        if output:
+            self._clock.note_progress()
         if not state.delivered:
-            self._held.extend(chunks)
-            if all(isinstance(chunk, PRELUDE) for chunk in chunks):
+            state.hold(chunks)
+            if not output:
                 return
-            state.delivered = True
-            if state.first_chunk_at is None:
-                state.first_chunk_at = trio.current_time()
-            chunks = self._held
+            chunks = state.deliver()
         self._edge.push(chunks)

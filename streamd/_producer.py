@@ -25,6 +25,8 @@ producer is cancelled, and a body that was let go must not be taken for one that
 """
 
 ERROR_BODY_LIMIT = 64 * 1024
+ERROR_BODY_SECONDS = 5.0
+REDIRECTS = (300, 301, 302, 303, 307, 308)
 
 
 async def produce(
@@ -62,7 +64,7 @@ async def produce(
 
 async def _refuse(provider: Provider, response: Response) -> None:
     """Raise for a response that is not a body to decode."""
-    if 300 <= response.status < 400:
+    if response.status in REDIRECTS:
         host = httpx.URL(response.headers.get("location", "")).host or "its own host"
         raise RedirectRefused(f"the server redirects (status {response.status}) to {host}", phase="headers")
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -73,13 +75,11 @@ async def _refuse(provider: Provider, response: Response) -> None:
 
 
 async def _error_body(response: Response) -> bytes:
-    """As much of an error's body as came; that it was cut does not hide the status."""
+    """As much of an error's body as came in time; that it was cut does not hide the status."""
     body = bytearray()
-    try:
+    with trio.move_on_after(ERROR_BODY_SECONDS), suppress(TransportError):
         async for data in response.body:
             body += data
             if len(body) >= ERROR_BODY_LIMIT:
                 break
-    except TransportError:
-        pass
     return bytes(body[:ERROR_BODY_LIMIT])

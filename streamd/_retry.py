@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from .errors import APIError, ConfigError, StreamdError
@@ -23,8 +25,14 @@ class Retry(Struct, frozen=True, kw_only=True):
     max_retry_after: float = 120.0
 
     def __post_init__(self) -> None:
-        if self.max_retries < 0 or not 0 <= self.initial <= self.maximum or self.max_retry_after < 0:
-            raise ConfigError(f"Retry needs max_retries >= 0 and 0 <= initial <= maximum, not {self!r}")
+        if (
+            self.max_retries < 0
+            or not 0 <= self.initial <= self.maximum < math.inf
+            or self.max_retry_after < 0
+        ):
+            raise ConfigError(
+                f"Retry needs max_retries >= 0 and 0 <= initial <= maximum, all finite, not {self!r}"
+            )
 
     def delay(self, error: StreamdError, retries: int, draw: float) -> float | None:
         """The seconds to wait before the next attempt, or None for no further attempt.

@@ -214,8 +214,8 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
 
     def _response(self) -> Response:
         state = self._state
-        cut = (state.snapshot,) if state.turn_open and state.turn else ()
-        turns = (*state.messages, *cut)
+        cut = state.snapshot
+        turns = (*state.messages, *((cut,) if state.turn_open and cut.content else ()))
         last = next((turn for turn in reversed(turns) if turn.role == "assistant"), Message("assistant", ()))
         return Response(
             message=last,

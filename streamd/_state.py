@@ -7,21 +7,25 @@ from typing import Literal
 
 import trio
 
-from streamd.providers import Chunk, Message, Metadata, StopReason, Usage, fold
+from streamd.providers import Chunk, Folding, Message, Metadata, StopReason, Usage
 
-from .errors import APIError, StreamdError
+from .errors import APIError, Phase, StreamdError
 
-__all__ = ["SessionState", "Status"]
+__all__ = ["PRELUDE", "SessionState", "Status"]
 
 Status = Literal["init", "streaming", "done", "cancelled", "error"]
 """`init` until the first response's head came, `streaming` until the end, then how it ended."""
+
+PRELUDE = (Metadata, Usage)
+"""What may be taken back: a turn of which nothing else was delivered can be attempted again unseen. It is no output."""
 
 
 class SessionState:
     """The state of one session's actors, in one place.
 
-    `messages` are the turns that are complete, in conversation order; `turn` is every chunk of the turn under way,
-    or of the last one, and `turn_open` tells which. The counters run over all attempts.
+    `messages` are the turns that are complete, in conversation order; `turn` is the turn under way, or the last one,
+    and `turn_open` tells which. `told` is what the provider said of the last response. `held` are chunks of the turn
+    that the consumer was not given yet, as they can still be taken back. The counters run over all attempts.
     """
 
     __slots__ = (
@@ -34,14 +38,17 @@ class SessionState:
         "finished",
         "first_chunk_at",
         "headers",
+        "held",
         "history",
         "messages",
+        "phase",
         "retries",
         "rounds",
         "started_at",
         "status",
         "status_code",
         "stop_reason",
+        "told",
         "turn",
         "turn_open",
         "usage",
@@ -50,7 +57,10 @@ class SessionState:
     def __init__(self, history: Sequence[Message]) -> None:
         self.history = tuple(history)
         self.messages: list[Message] = []
-        self.turn: list[Chunk] = []
+        self.turn = Folding()
+        self.told = Metadata()
+        self.held: list[Chunk] = []
+        self.phase: Phase = "connect"
         self.turn_open = False
         self.delivered = False
         self.usage = Usage()
@@ -72,7 +82,9 @@ class SessionState:
     def begin_attempt(self) -> None:
         """Another request is about to be made for the turn."""
         self.attempts += 1
-        self.turn = []
+        self.phase = "connect"
+        self.turn = Folding()
+        self.held = []
         self.turn_open = True
         self.delivered = False
 
@@ -80,12 +92,30 @@ class SessionState:
         """A response's head came."""
         self.status_code = status_code
         self.headers = headers
+        self.phase = "stream"
         if self.status == "init":
             self.status = "streaming"
 
+    def hold(self, chunks: Sequence[Chunk]) -> None:
+        """Keep the first chunks of a turn back; of what the provider counts or says of itself, the last is enough."""
+        for chunk in chunks:
+            if isinstance(chunk, PRELUDE):
+                self.held = [other for other in self.held if type(other) is not type(chunk)]
+            if isinstance(chunk, Metadata):
+                self.told = chunk
+            self.held.append(chunk)
+
+    def deliver(self) -> Sequence[Chunk]:
+        """The chunks that were held: from here on the turn cannot be taken back."""
+        self.delivered = True
+        if self.first_chunk_at is None:
+            self.first_chunk_at = trio.current_time()
+        held, self.held = self.held, []
+        return held
+
     def complete_turn(self) -> Message:
         """The turn under way is complete: keep its message and count its usage."""
-        message = fold(self.turn)
+        message = self.snapshot
         self.messages.append(message)
         self.turn_open = False
         self.usage += message.usage or Usage()
@@ -123,23 +153,18 @@ class SessionState:
         return None if self.first_chunk_at is None else self.first_chunk_at - self.started_at
 
     @property
-    def told(self) -> Metadata:
-        """What the provider said of the last response."""
-        return next((chunk for chunk in self.turn if isinstance(chunk, Metadata)), Metadata())
-
-    @property
     def snapshot(self) -> Message:
         """The assistant's message as far as it was decoded."""
-        return fold(self.turn)
+        return self.turn.message()
 
     @property
     def usage_so_far(self) -> Usage:
         """The usage of complete turns, and what was last reported of the one under way."""
-        return self.usage + (self.snapshot.usage or Usage()) if self.turn_open else self.usage
+        return self.usage + (self.turn.usage or Usage()) if self.turn_open else self.usage
 
     def _complete_error(self, error: StreamdError) -> None:
         error.attempt = self.attempts
         error.partial = self.snapshot if self.turn_open else Message("assistant", ())
         error.usage = self.usage_so_far
-        if error.phase is None and isinstance(error, APIError):
-            error.phase = "stream" if error.in_stream else "headers"
+        if error.phase is None:
+            error.phase = "headers" if isinstance(error, APIError) and not error.in_stream else self.phase

@@ -14,6 +14,10 @@ from .errors import ConfigError, Phase, Stalled, Timer
 __all__ = ["Clock", "Timeouts"]
 
 
+LEAST_PERIOD = 0.1
+"""The watch looks at its notes no more often than this, in seconds, unless a timer is due."""
+
+
 class Timeouts(Struct, frozen=True, kw_only=True):
     """How long each part of a session may take, in seconds; `None` lets it take for ever.
 
@@ -97,10 +101,10 @@ class Clock:
             Stalled: A timer fired.
         """
         limits = self._timeouts
-        # A note taken while this task sleeps can only bring a timer forward to one full period from then.
-        period = min(limits.idle or math.inf, limits.progress or math.inf, limits.first_chunk or math.inf)
         while True:
             now = trio.current_time()
+            # A note taken while this task sleeps can only bring a timer forward to one full period from then.
+            period = max(LEAST_PERIOD, min(limits.idle or math.inf, limits.progress or math.inf))
             due, which = self.next_deadline()
             if self._paused_at is None and now >= due:
                 phase: Phase = "stream" if self._byte_at < math.inf else "headers"

@@ -15,8 +15,11 @@ from ._tools import Tool
 
 __all__ = ["Approve", "Toolbox"]
 
-Approve = Callable[[ToolCall], Awaitable[bool | str]]
-"""Asked before a call is run: `True` allows it; `False`, or a reason as text, denies it."""
+Approve = Callable[[ToolCall], Awaitable[bool | str] | bool | str]
+"""Asked before a call is run: `True` allows it; `False`, or a reason as text, denies it.
+
+It may be async, and wait for a person: the tool's time begins after it.
+"""
 
 
 class Toolbox:
@@ -44,8 +47,8 @@ class Toolbox:
     async def _execute(self, call: ToolCall) -> ToolResult:
         try:
             return ToolResult(call.id, call.name, await self._answer(call))
-        except _Failure as failure:
-            return ToolResult(call.id, call.name, f"Error: {failure}", is_error=True)
+        except Exception as exc:  # noqa: BLE001  (whatever it is, the model is told)
+            return ToolResult(call.id, call.name, f"Error: {_told(exc)}", is_error=True)
 
     async def _answer(self, call: ToolCall) -> str:
         tool = self._tools.get(call.name)
@@ -56,15 +59,10 @@ class Toolbox:
             arguments = tool.bind(call.arguments)
         except msgspec.ValidationError as exc:
             raise _Failure(f"the arguments do not fit: {exc}") from exc
+        await self._ask(call)
         value: object = None
         with trio.move_on_after(math.inf if self._timeout is None else self._timeout) as scope:
-            try:
-                await self._ask(call)
-                value = await tool.run(arguments)
-            except _Failure:
-                raise
-            except Exception as exc:
-                raise _Failure(f"{type(exc).__name__}: {exc}") from exc
+            value = await tool.run(arguments)
         if scope.cancelled_caught:
             raise _Failure(f"the tool took longer than {self._timeout:g} s")
         return _text(value)
@@ -72,7 +70,9 @@ class Toolbox:
     async def _ask(self, call: ToolCall) -> None:
         if self._approve is None:
             return
-        verdict = await self._approve(call)
+        verdict = self._approve(call)
+        if not isinstance(verdict, bool | str):
+            verdict = await verdict
         if verdict is not True:
             raise _Failure(verdict or "the call was denied")
 
@@ -81,11 +81,19 @@ class _Failure(Exception):
     """A call ended without a value; the text is for the model."""
 
 
+def _told(exc: Exception) -> str:
+    """What the model is told of an exception."""
+    try:
+        return str(exc) if isinstance(exc, _Failure) else f"{type(exc).__name__}: {exc}"
+    except Exception:  # noqa: BLE001  (its own text raises)
+        return type(exc).__name__
+
+
 def _text(value: object) -> str:
     """What the model is given of a tool's return value."""
     if isinstance(value, str):
         return value
     try:
         return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, RecursionError, OverflowError) as exc:
+    except Exception as exc:
         raise _Failure(f"the tool returned something JSON cannot hold: {exc}") from exc

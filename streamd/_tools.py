@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast, final
@@ -29,7 +30,8 @@ class Tool:
     def __init__(
         self, function: Callable[..., object], *, name: str | None = None, description: str | None = None
     ) -> None:
-        self._function = function
+        self._function: Callable[..., object] = function.function if isinstance(function, Tool) else function
+        function = self._function
         self._is_async = inspect.iscoroutinefunction(function)
         label = name or str(getattr(function, "__name__", type(function).__name__))
         self._arguments = _arguments_type(function, label)
@@ -38,7 +40,13 @@ class Tool:
             description=description if description is not None else inspect.getdoc(function) or "",
             input_schema=_schema(self._arguments, label),
         )
-        functools.update_wrapper(self, function)
+        # The function's own attributes stay its own: they could stand in for this object's.
+        functools.update_wrapper(self, function, updated=())
+
+    @property
+    def function(self) -> Callable[..., object]:
+        """The function it was made of."""
+        return self._function
 
     @property
     def name(self) -> str:
@@ -70,11 +78,11 @@ class Tool:
         if self._is_async:
             return await cast("Callable[..., Awaitable[object]]", self._function)(**arguments)
         # A limiter of its own, so that threads a tool never gives back do not starve the other tools.
-        return await trio.to_thread.run_sync(
-            functools.partial(self._function, **arguments),
-            abandon_on_cancel=True,
-            limiter=trio.CapacityLimiter(1),
+        (result,) = await trio.to_thread.run_sync(
+            lambda: [self._function(**arguments)], abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
         )
+        # A plain function around an async one returns what is yet to be awaited.
+        return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
 
 
 @typing.overload
@@ -135,10 +143,17 @@ def _arguments_type(function: Callable[..., object], label: str) -> type[msgspec
     if not callable(function):
         raise ToolError(f"a tool is made of a function, not of {type(function).__name__}")
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        described = function if inspect.isroutine(function) else type(function).__call__
+        hints = typing.get_type_hints(described, include_extras=True)
         parameters = inspect.signature(function).parameters.values()
-    except (NameError, TypeError, ValueError) as exc:
+    except Exception as exc:  # a hint given as text is evaluated, and may raise anything
         raise ToolError(f"the type hints of tool {label!r} cannot be read: {exc}") from exc
+    if inspect.isasyncgenfunction(function):
+        raise ToolError(f"tool {label!r} is an async generator: a tool returns one value")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", label):
+        raise ToolError(
+            f"{label!r} cannot be a tool's name: it has 1 to 64 letters, digits, _ and -; give name=..."
+        )
     fields: list[tuple[str, Any, Any]] = []
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -150,7 +165,7 @@ def _arguments_type(function: Callable[..., object], label: str) -> type[msgspec
         fields.append((parameter.name, hints[parameter.name], _default(parameter)))
     try:
         return msgspec.defstruct(f"{label}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
-    except (TypeError, ValueError, SyntaxError) as exc:
+    except (TypeError, ValueError, SyntaxError, RuntimeError) as exc:
         raise ToolError(f"tool {label!r} cannot be described: {exc}") from exc
 
 

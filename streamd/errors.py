@@ -118,6 +118,9 @@ class Stalled(TransportError):
         self.which = which
         self.seconds = seconds
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Stalled, (self.which, self.seconds), self.__dict__
+
 
 class ProtocolViolation(TransportError):
     """What the server sent is not HTTP/1.1, breaks its rules, or passes our limits."""

@@ -79,7 +79,10 @@ class TaskHandle(Generic[T]):
         """
         exit_ = await self.wait()
         if exit_.error is not None:
-            raise exit_.error
+            try:
+                raise exit_.error
+            finally:
+                del self, exit_  # else the traceback and this frame keep each other alive
         if exit_.kind == "cancelled":
             raise TaskCancelled(f"task {self.name!r} was cancelled")
         return cast("T", exit_.value)
@@ -179,6 +182,9 @@ class TaskSupervisor:
             cancelled, error = group.split(trio.Cancelled)
         except BaseException as exc:  # noqa: BLE001 - it is the handle's, or raised below
             error = exc
+        if error is not None:
+            # This frame would tie the error and the handle into a cycle.
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         self._count -= 1
         lifetime = trio.current_time() - began
         if error is not None:
@@ -212,7 +218,8 @@ class TaskSupervisor:
                 finally:
                     shutdown.set()
         except BaseExceptionGroup as group:
-            left += group.exceptions
+            # A task's KeyboardInterrupt is raised by the task, and by the body that awaited its result.
+            left = list({id(exc): exc for exc in (*left, *group.exceptions)}.values())
         finally:
             self._nursery = None
             hide(self, host)

@@ -1,0 +1,89 @@
+"""What may be given to a session: checked before anything is started, and its keys wrapped."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+import trio
+
+from streamd.providers import ModelSpec, Options, Secret
+
+from ._retry import Retry
+from ._timers import Timeouts
+from .errors import ConfigError
+
+__all__ = ["check_runtime", "conceal", "conceal_headers", "options_of"]
+
+
+def check_runtime(
+    *,
+    max_rounds: object,
+    high_watermark: object,
+    tool_timeout: object,
+    timeouts: object,
+    retry: object,
+    client: object,
+    approve: object,
+) -> None:
+    """Raise `ConfigError` for what cannot run a session, before anything is started."""
+    if not trio.lowlevel.in_trio_task():
+        raise ConfigError("a session runs in a trio task: call trio.run(your_main_function)")
+    for name, value in (("max_rounds", max_rounds), ("high_watermark", high_watermark)):
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
+    if tool_timeout is not None and not (isinstance(tool_timeout, int | float) and tool_timeout > 0):
+        raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")
+    if not isinstance(timeouts, Timeouts | None):
+        raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
+    if not isinstance(retry, Retry | None):
+        raise ConfigError(f"retry must be a streamd.Retry or None, not {type(retry).__name__}")
+    if client is not None and not inspect.iscoroutinefunction(getattr(client, "send", None)):
+        raise ConfigError(
+            f"client must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
+        )
+
+    if getattr(client, "is_closed", False) is True:
+        raise ConfigError("the client is closed: open it around the session")
+    if approve is not None and not callable(approve):
+        raise ConfigError(f"approve must be a function of a ToolCall, not {type(approve).__name__}")
+
+
+def conceal(model: ModelSpec) -> ModelSpec:
+    """The model as it was given, its provider's key and headers wrapped."""
+    match model:
+        case ((str(name), Mapping() as options), str(model_name)):
+            return (name, _with_secrets(options)), model_name
+        case (Mapping() as options, str(model_name)):
+            return _with_secrets(options), model_name
+        case _:
+            return model
+
+
+def _with_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    wrapped = dict(options)
+    if isinstance(wrapped.get("api_key"), str):
+        wrapped["api_key"] = Secret(wrapped["api_key"])
+    if wrapped.get("headers") is not None:
+        wrapped["headers"] = conceal_headers(wrapped["headers"])
+    return wrapped
+
+
+def conceal_headers(headers: object) -> dict[str, str | Secret]:
+    """Header fields with their values wrapped, as any of them may be a key."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise ConfigError(f"headers are a mapping of names to texts, not {type(headers).__name__}")
+    fields = cast("Mapping[str, Any]", headers)
+    return {name: Secret(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """The options of a request. Raises `ConfigError` for a value of the wrong type; the message names it."""
+    try:
+        return msgspec.convert(given, Options)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"an option of open_session cannot be used: {exc}") from exc
