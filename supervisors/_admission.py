@@ -9,6 +9,7 @@ from ._errors import ChildFailure, MaxChildrenReached, NotRunning, start_error
 from ._exits import is_fatal
 from ._pool import Place, Pool
 from ._spec import ChildSpec
+from ._stop import join
 
 __all__ = ["handshake", "take_room"]
 
@@ -53,7 +54,7 @@ async def handshake(place: Place, child: Child) -> None:
             with trio.CancelScope(deadline=trio.current_time() + spec.start_timeout):
                 await changed.wait()
     except BaseException:
-        await _cancel(child, f"{path}: the caller of start_child({spec.id!r}) was cancelled")
+        await _cancel(place, child, f"{path}: the caller of start_child({spec.id!r}) was cancelled")
         raise
     finally:
         place.changed = None
@@ -62,7 +63,7 @@ async def handshake(place: Place, child: Child) -> None:
     late: trio.TooSlowError | None = None
     if child.exit is None:
         late = trio.TooSlowError(f"child {spec.id!r} was not ready after {spec.start_timeout:g} s")
-        await _cancel(child, f"{path}: {late}")
+        await _cancel(place, child, f"{path}: {late}")
     assert child.exit is not None
     error = child.exit.error
     if is_fatal(error):
@@ -80,8 +81,7 @@ def _stopped(path: str, spec: ChildSpec) -> NotRunning:
     return NotRunning(f"{path}: start_child({spec.id!r}): the child was stopped before it was ready")
 
 
-async def _cancel(child: Child, reason: str) -> None:
+async def _cancel(place: Place, child: Child, reason: str) -> None:
     child.request_stop()
     child.scope.cancel(reason)
-    with trio.CancelScope(shield=True):
-        await child.wait()
+    await join(child, place.pool.journal)

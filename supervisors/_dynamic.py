@@ -19,6 +19,7 @@ from ._pool import Place, Pool, PoolPlan
 from ._ref import ChildRef, owner_of
 from ._slots import ChildInfo, Counts, count
 from ._spec import Backoff, ChildSpec, Restart, RestartLimit, check_reachable
+from ._stop import join
 
 __all__ = ["DynamicSupervisor"]
 
@@ -251,7 +252,6 @@ class DynamicSupervisor:
         finally:
             if child.exit is None:
                 child.scope.cancel(f"{self.path}: stop_child({child.spec.id!r})")
-        with trio.CancelScope(shield=not chain):  # a child that stops itself is cancelled here
-            await child.wait()
+        await join(child, pool.journal, shield=not chain)  # a child that stops itself is cancelled here
         assert child.exit is not None
         return child.exit

@@ -9,7 +9,7 @@ from ._child import Child
 from ._events import Journal
 from ._signal import Signal
 
-__all__ = ["stop_children"]
+__all__ = ["join", "stop_children"]
 
 STUCK_AFTER = 5.0
 """Seconds after which a cancelled child that still runs is reported, once."""
@@ -51,6 +51,22 @@ async def stop_children(
             if child.exit is None:
                 child.scope.cancel(f"{reason}; its grace of {grace:g} s ran out")
     await _join(children, signal, journal)
+
+
+async def join(child: Child, journal: Journal, *, shield: bool = True) -> None:
+    """Wait for the end of a child that was cancelled, and tell where it is should that take long.
+
+    Args:
+        child: the child.
+        journal: where that is told.
+        shield: whether the wait is shielded.
+    """
+    with trio.CancelScope(shield=shield, deadline=trio.current_time() + STUCK_AFTER) as scope:
+        await child.wait()
+    if scope.cancelled_caught and child.exit is None:
+        journal.stuck(child)
+        with trio.CancelScope(shield=shield):
+            await child.wait()
 
 
 async def _ended(children: Collection[Child], signal: Signal) -> None:

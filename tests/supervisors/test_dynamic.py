@@ -14,8 +14,10 @@ from streamd.supervisors import (
     ChildSpec,
     ChildStartError,
     ChildStopError,
+    ChildStuck,
     Counts,
     DynamicSupervisor,
+    Event,
     InvalidSpec,
     MaxChildrenReached,
     NotRunning,
@@ -368,3 +370,27 @@ async def test_a_thousand_children(autojump_clock: Any) -> None:
         assert pool.counts().active == 1000
     assert isinstance(pool, DynamicSupervisor)
     assert not isinstance(pool, Supervisor)
+
+
+async def test_a_stuck_child_is_reported(autojump_clock: Any) -> None:
+    """Whoever stops a child that shields itself waits for it, and where it is is told once, after 5 seconds."""
+    told: list[tuple[float, str, str]] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, ChildStuck):
+            told.append((event.time, event.id, event.stack[0].partition(" ")[0].rpartition(".")[2]))
+
+    async def stubborn(*, task_status: trio.TaskStatus[None]) -> None:
+        if current_child().id == "1":
+            task_status.started()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(10)
+
+    async with open_dynamic_supervisor(observer=observe) as supervisor:
+        ref = await supervisor.start_child(ChildSpec(id="1", run=stubborn))
+        end = await supervisor.stop_child(ref)
+        assert (trio.current_time(), end.kind) == (10, "stopped")
+        with trio.move_on_after(2):
+            await supervisor.start_child(ChildSpec(id="2", run=stubborn))
+        assert trio.current_time() == 20
+    assert told == [(5, "1", "stubborn"), (17, "2", "stubborn")]
