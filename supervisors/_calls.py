@@ -65,9 +65,13 @@ class Call:
     async def wait(self) -> ChildRef | Exit | None:
         """Wait for the answer; raise it if it is an error."""
         await self._answered.wait()
-        if isinstance(self._answer, SupervisionError):
-            raise self._answer
-        return self._answer
+        answer, self._answer = self._answer, None
+        if not isinstance(answer, SupervisionError):
+            return answer
+        try:
+            raise answer
+        finally:
+            del answer  # else the traceback and this frame keep each other alive
 
     async def wait_undone(self) -> None:
         """Wait, without being cancelled, until an abandoned call has been undone."""

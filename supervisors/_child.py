@@ -101,13 +101,16 @@ class Child:
         error: BaseException | None = None
         value: object = None
         returned = False
+        status = None if self.ready else Readiness(self)
         try:
             with self.scope:
-                value = await _invoke(self.spec, None if self.ready else Readiness(self))
+                value = await _invoke(self.spec, status)
                 returned = True
         except BaseException as exc:  # noqa: BLE001 - whatever it is, the supervisor decides what becomes of it
             # This frame would tie the error, the child and its exit into a cycle.
             error = exc.with_traceback(exc.__traceback__ and exc.__traceback__.tb_next)
+        if status is not None:
+            status.close()  # the frames of the error hold it, and the child holds the error
         self._finish(value, error, returned=returned)
         error = None
 
@@ -233,11 +236,16 @@ class Readiness:
     __slots__ = ("_child",)
 
     def __init__(self, child: Child) -> None:
-        self._child = child
+        self._child: Child | None = child
 
     def started(self, value: object = None) -> None:
-        """Tell the supervisor that the child is ready. May be called from any task, once."""
-        self._child.get_ready(value)
+        """Tell the supervisor that the child is ready. May be called from any task, once; too late, it says nothing."""
+        if self._child is not None:
+            self._child.get_ready(value)
+
+    def close(self) -> None:
+        """Let the child go, which has ended."""
+        self._child = None
 
 
 def _waits_for_started(spec: ChildSpec) -> bool:

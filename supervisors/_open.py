@@ -105,7 +105,7 @@ async def serve(supervisor: R) -> AsyncGenerator[R, None]:
     except BaseExceptionGroup as group:
         left = group.exceptions[0] if len(group.exceptions) == 1 else group
     assert service is not None
-    error = service.error
+    error, service.error = service.error, None
     try:
         if error is None:
             if left is not None:

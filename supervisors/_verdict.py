@@ -63,9 +63,9 @@ class Verdict:
         self._stop_failures.append(failure)
 
     def error(self) -> BaseException | None:
-        """Return what the run raises, or None."""
+        """Return what the run raises, or None, and keep no hold of what passed through `attempt`: a cycle, else."""
         failure = self._supervision_error()
-        interruption = self._interruption
+        interruption, self._interruption = self._interruption, None
         heavy = [self._fatal] if self._fatal is not None else []
         if interruption is not None and not isinstance(interruption, trio.Cancelled):
             heavy.append(interruption)
