@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
-from ._child import current
+from ._child import Child, current
 from ._errors import ActorDown, AlreadyRunning, CallingSelf, InvalidSpec, MailboxFull
 from ._exits import Exit
 from ._mailbox import Mailbox, MailboxStatistics, PendingCast, calling_actor, serving
@@ -31,6 +31,25 @@ class Actor(Generic[CallT, CastT, AnswerT]):
     not take. One object lives as long as one incarnation: a restart makes a new one, with fresh state and an empty
     mailbox. The methods run one at a time, in one task, under `current_child()`. What any of them raises ends the
     actor, and its supervisor decides what follows; an error that the caller is to handle is an answer.
+
+    Example:
+        ::
+
+            class Counter(Actor[int, Literal["reset"], int]):  # is asked with ints, told "reset", answers ints
+                def __init__(self, start: int) -> None:
+                    self.total = start
+
+                async def handle_call(self, message: int, reply: Reply[int]) -> None:
+                    self.total += message
+                    reply(self.total)
+
+                async def handle_cast(self, message: Literal["reset"]) -> None:
+                    self.total = 0
+
+            counter = ActorRef(Counter, 5)
+            async with open_supervisor(counter.child_spec("counter")):
+                assert await counter.call(2) == 7
+                await counter.cast("reset")
     """
 
     ref: ActorRef[CallT, CastT, AnswerT]
@@ -184,9 +203,8 @@ class ActorRef(Generic[CallT, CastT, AnswerT]):
         actor = self._factory(*self._args)
         actor.ref = self
         await actor.init()
-        child = current.get()
-        supervised = child is not None and child.task is mailbox.task
-        if child is not None and supervised:
+        child = _child_in(mailbox.task)
+        if child is not None:
             child.trap(mailbox.stop)
             child.publish().channels["mailbox"] = mailbox
         try:
@@ -199,14 +217,14 @@ class ActorRef(Generic[CallT, CastT, AnswerT]):
         else:
             await actor.terminate(None)
         finally:
-            if child is not None and supervised:
+            if child is not None:
                 child.untrap(mailbox.stop)
 
     def _end(self, mailbox: Mailbox, began: float, error: BaseException | None) -> None:
         self._mailbox = None
         lifetime = trio.current_time() - began
         if error is None:
-            child = current.get()
+            child = _child_in(mailbox.task)
             asked = child is not None and child.stop_requested
             mailbox.close(Exit("stopped" if asked else "returned", None, lifetime))
         elif isinstance(error, trio.Cancelled):
@@ -317,6 +335,12 @@ class ActorRef(Generic[CallT, CastT, AnswerT]):
 
     def __repr__(self) -> str:
         return f"<ActorRef {self.name}>"
+
+
+def _child_in(task: trio.lowlevel.Task | None) -> Child | None:
+    """Return the child whose own task this is, or None: the actor runs in a task that is none, in a nursery."""
+    child = current.get()
+    return child if child is not None and child.task is task else None
 
 
 async def _serve(actor: Actor[Any, Any, Any], mailbox: Mailbox) -> None:

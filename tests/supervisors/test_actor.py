@@ -20,6 +20,7 @@ from streamd.supervisors import (
     AlreadyRunning,
     CallingSelf,
     ChildExited,
+    ChildSpec,
     ChildStartError,
     ChildStarting,
     ChildStopError,
@@ -782,6 +783,58 @@ async def test_a_crash_is_not_replaced_by_a_cancelled_terminate(autojump_clock: 
         assert [repr(failure.error) for failure in caught.value.failures] == ["ValueError('crash')"]
 
 
+async def test_an_interrupt_in_an_actor(autojump_clock: Any) -> None:
+    """A `KeyboardInterrupt` is no crash: callers are told, `terminate` is not called, and it goes on outwards."""
+    diary: list[str] = []
+    ref = script(diary)
+
+    async def interrupt(actor: Script) -> None:
+        raise KeyboardInterrupt
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(KeyboardInterrupt):
+            async with open_supervisor(ref.child_spec("a")):
+                nursery.start_soon(outcome, diary, "x", ref.call, "keep")
+                await trio.testing.wait_all_tasks_blocked()
+                ref.cast_nowait(("do", interrupt))
+                await trio.sleep_forever()
+    assert (diary[0], diary[2:]) == ("call keep", ["x down failed"])
+
+
+async def test_actors_that_need_each_other_restart_as_one(autojump_clock: Any) -> None:
+    """The crash of one passes on through a call, and is charged once where both are of the group."""
+    for strategy in ("one_for_all", "rest_for_one"):
+        diary: list[str] = []
+        b = ActorRef(lambda diary=diary: Script(diary), name="b")
+        a = ActorRef(lambda diary=diary: Script(diary), name="a")
+        specs = (b.child_spec("b"), a.child_spec("a"))
+        async with open_supervisor(*specs, strategy=strategy, restarts=RestartLimit(1)):  # type: ignore[arg-type]
+            await outcome(diary, "x", a.call, ("ask", b, "crash"))
+            await trio.sleep(1)
+            await outcome(diary, "x", a.call, ("ask", b, 5))
+            assert [entry for entry in diary if entry[0] == "x"] == ["x down failed", "x got 5"]
+
+
+async def test_an_actor_in_a_task_of_a_child(autojump_clock: Any) -> None:
+    """Only the child's own task is asked to stop: an actor that a child runs beside itself is cancelled with it."""
+    diary: list[str] = []
+    ref = script(diary)
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(ref.run)
+            task_status.started()
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        async with open_supervisor(ChildSpec(id="a", run=run)):
+            assert await ref.call(1) == 1
+            nursery.start_soon(outcome, diary, "x", ref.call, "keep")
+            await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == 0
+    assert diary[1:] == ["call keep", "x down cancelled"]
+
+
 async def test_an_actor_in_a_plain_nursery(autojump_clock: Any) -> None:
     """No supervisor is needed: it starts by `nursery.start`, and cancelling it tells its callers."""
     diary: list[str] = []
@@ -991,9 +1044,10 @@ STEP = st.tuples(
     steps=st.lists(STEP, max_size=12),
     capacity=st.integers(1, 3),
     limit=st.integers(0, 4),
+    ending=st.sampled_from(["leave", "stop", "cancel"]),
     rnd=st.random_module(),
 )
-def test_each_call_has_one_end(steps: Any, capacity: int, limit: int, rnd: object) -> None:
+def test_each_call_has_one_end(steps: Any, capacity: int, limit: int, ending: str, rnd: object) -> None:
     """I15: a call gets its own answer, `ActorDown`, or its own cancellation; one of them, and in bounded time."""
     ends: dict[int, list[str]] = {}
     settled: dict[int, list[bool]] = {}
@@ -1044,13 +1098,21 @@ def test_each_call_has_one_end(steps: Any, capacity: int, limit: int, rnd: objec
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            with suppress(Exception):
-                async with open_supervisor(ref.child_spec("a"), restarts=RestartLimit(limit, per=100)):
+            with suppress(Exception), trio.CancelScope() as scope:
+                async with open_supervisor(
+                    ref.child_spec("a", shutdown=0.5), restarts=RestartLimit(limit, per=100)
+                ) as supervisor:
                     for number, (_, what, pause, patience) in enumerate(steps):
                         if pause:
                             await trio.sleep(pause)
                         nursery.start_soon(caller, number, what, patience)
-                    await trio.sleep(3)
+                    match ending:
+                        case "leave":
+                            await trio.sleep(3)
+                        case "stop":
+                            await supervisor.stop_child("a")
+                        case _:
+                            scope.cancel()
             nursery.cancel_scope.deadline = trio.current_time() + 30
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
