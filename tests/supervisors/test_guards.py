@@ -15,6 +15,7 @@ from streamd.supervisors import (
     Event,
     MaxChildrenReached,
     RestartLimit,
+    WouldDeadlock,
     current_child,
     open_dynamic_supervisor,
     open_supervisor,
@@ -194,3 +195,21 @@ def test_a_signal_in_the_book_keeping_waits_for_the_main_task() -> None:
 
     trio.run(main)
     assert told == ["after the signal", "main"]
+
+
+async def test_a_refused_self_stop_has_no_effect(diary: Any, autojump_clock: Any) -> None:
+    """A child that would wait for its own graceful stop is refused before it is asked to stop, and lives on."""
+
+    async def run() -> None:
+        me = current_child()
+        me.trap_stop()
+        with pytest.raises(WouldDeadlock):
+            await supervisor.stop_child("a")
+        diary.append(f"asked to stop: {me.stop_requested.is_set()}")
+        await me.stop_requested.wait()
+
+    async with open_supervisor(name="top") as supervisor:
+        await supervisor.start_child(ChildSpec(id="a", run=run))
+        await trio.sleep(9)
+        assert supervisor.counts().active == 1
+    assert diary == ["asked to stop: False"]
