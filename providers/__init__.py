@@ -12,6 +12,7 @@ from ._openai_chat_request import ChatQuirks as ChatQuirks
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
 from ._provider import Provider as Provider
+from ._redact_error import redact_error as redact_error
 from ._resolve import ModelSpec as ModelSpec
 from ._resolve import ProviderSpec as ProviderSpec
 from ._resolve import resolve as resolve
@@ -120,6 +121,7 @@ __all__ = [
     "fold",
     "join_url",
     "known_providers",
+    "redact_error",
     "resolve",
     "resolve_model",
 ]

@@ -9,8 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ._openai_chat_request import ChatQuirks
-from ._urls import check_base_url
-from .errors import ConfigError
+from ._urls import url_fault
 
 __all__ = ["PROVIDERS", "ProviderInfo", "ProviderRow", "base_url_from", "known_providers"]
 
@@ -163,7 +162,4 @@ def _ollama_url(host: str) -> str:
 
 def _shown_base_url(row: ProviderRow, environ: Mapping[str, str]) -> str | None:
     url, _source = base_url_from(row, environ)
-    try:
-        return url if url is None else check_base_url(url).geturl()
-    except ConfigError:
-        return None
+    return url if url is not None and url_fault(url) is None else None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from ._secret import Secret
 from .errors import ConfigError
 
-__all__ = ["Header", "check_key", "merge_headers", "secret_headers"]
+__all__ = ["Header", "key_fault", "merge_headers", "secret_headers", "secrets_of"]
 
 Header = tuple[str, str | Secret]
 
@@ -20,27 +21,24 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 
 
-def check_key(key: object, source: str) -> Secret:
-    """Give back a key that can be sent, as it is.
+def key_fault(key: object, source: str) -> str | None:
+    """Why a key cannot be sent, or None if it can.
+
+    It cannot if it is not wrapped (its holder's repr would show it), is empty, or holds a space, a line break or any
+    other character that is not printable ASCII. The reason says the position, counted from 0, and the source, never
+    the key; it is returned rather than raised, so that no traceback's locals hold the key.
 
     Args:
         key: The key or token, wrapped.
-        source: Where it came from, for the message: the name of a variable or an option.
-
-    Raises:
-        ConfigError: If the key is not wrapped (its holder's repr would show it), is empty, or holds a space, a line
-            break or any other character that is not printable ASCII. The message says the position, counted from 0,
-            and the source, never the key.
+        source: Where it came from: the name of a variable or an option.
     """
     if not isinstance(key, Secret):
-        raise ConfigError(f"the key from {source} is not wrapped: give Secret(...)")
+        return f"the key from {source} is not wrapped: give Secret(...)"
     text = key.reveal()
     if not text:
-        raise ConfigError(f"the key from {source} is empty")
+        return f"the key from {source} is empty"
     bad = next((at for at, char in enumerate(text) if not "!" <= char <= "~"), None)
-    if bad is not None:
-        raise ConfigError(f"the key from {source} has an invalid character at position {bad}")
-    return key
+    return None if bad is None else f"the key from {source} has an invalid character at position {bad}"
 
 
 def secret_headers(fields: Mapping[str, str | Secret], source: str) -> tuple[Header, ...]:
@@ -55,7 +53,14 @@ def secret_headers(fields: Mapping[str, str | Secret], source: str) -> tuple[Hea
             (`content-length`, say), or a value that is no text, begins or ends with white space, or holds a
             character other than printable ASCII, space and tab. The value is never repeated.
     """
-    return tuple(_checked(number, name, value, source) for number, (name, value) in enumerate(fields.items()))
+    fault = _fields_fault(fields)
+    if fault is not None:
+        del fields  # a traceback with locals shows no header
+        raise ConfigError(f"{source}: {fault}")
+    return tuple(
+        (name.lower(), value if isinstance(value, Secret) else Secret(value))
+        for name, value in fields.items()
+    )
 
 
 def merge_headers(*layers: Iterable[Header]) -> tuple[Header, ...]:
@@ -63,18 +68,30 @@ def merge_headers(*layers: Iterable[Header]) -> tuple[Header, ...]:
     return tuple({name: (name, value) for layer in layers for name, value in layer}.values())
 
 
-def _checked(number: int, name: object, value: object, source: str) -> Header:
+def secrets_of(key: Secret | None, fields: Iterable[Header]) -> tuple[Secret, ...]:
+    """All that must not show of a key and these fields."""
+    values = (value for _name, value in fields if isinstance(value, Secret))
+    return (*values, key) if key is not None else tuple(values)
+
+
+def _fields_fault(fields: object) -> str | None:
+    if not isinstance(fields, Mapping):
+        return f"header fields are a mapping of names to values, not a {type(fields).__name__}"
+    items = cast("Mapping[object, object]", fields).items()
+    faults = (_fault(number, name, value) for number, (name, value) in enumerate(items))
+    return next((fault for fault in faults if fault is not None), None)
+
+
+def _fault(number: int, name: object, value: object) -> str | None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         # A name that is none may be a whole "name: key" line, so it is not repeated.
-        raise ConfigError(f"{source}: the name of field {number} is not a header's name")
+        return f"the name of field {number} is not a header's name"
     if name.lower() in _FRAMING:
-        raise ConfigError(f"{source}: the header {name!r} is set by the transport")
+        return f"the header {name!r} is set by the transport"
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str):
-        raise ConfigError(f"{source}: the value of the header {name!r} is not text")
+        return f"the value of the header {name!r} is not text"
     bad = next((at for at, char in enumerate(text) if not (" " <= char <= "~" or char == "\t")), None)
     if bad is None and text != text.strip():
         bad = 0 if text[0].isspace() else len(text) - 1
-    if bad is not None:
-        raise ConfigError(f"{source}: the header {name!r} has an invalid character at position {bad}")
-    return name.lower(), value if isinstance(value, Secret) else Secret(text)
+    return None if bad is None else f"the header {name!r} has an invalid character at position {bad}"

@@ -29,21 +29,27 @@ def read(decoder: msgspec.json.Decoder[_S], data: bytes) -> _S:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        value = load(data)
-        if not is_object(value):
-            raise ValueError("a JSON object was expected") from None
-        return _struct(decoder.type, value)
+        pass  # left before the next try: an error of it would hold this one, and with it the data
+    value = load(data)
+    if not is_object(value):
+        raise ValueError("a JSON object was expected")
+    return _struct(decoder.type, value)
 
 
 def load(data: bytes) -> Any:
     """Any JSON value, with NaN and Infinity let through and lone surrogates made U+FFFD.
 
     Raises:
-        ValueError: It is no JSON, or no UTF-8.
+        ValueError: It is no JSON, or no UTF-8. It does not hold the data, as the standard library's errors do.
         RecursionError: It is nested too deep.
     """
-    value = json.loads(data.decode("utf-8", "surrogatepass"))
-    return _repaired(value) if b"\\u" in data or b"\xed" in data else value
+    try:
+        value = json.loads(data.decode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return _repaired(value) if b"\\u" in data or b"\xed" in data else value
+    raise ValueError(reason)
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from ._headers import Header, check_key, merge_headers, secret_headers
+from ._headers import Header, key_fault, merge_headers, secret_headers, secrets_of
 from ._openai_chat_request import ChatQuirks, openai_chat_body
 from ._provider import Decoder, HTTPRequest
 from ._response_error import response_error
 from ._secret import Secret
-from ._urls import check_base_url, has_path, join_url
+from ._urls import has_path, join_url, path_fault, url_fault
 from ._wires import WIRES
-from .errors import APIError
+from .errors import APIError, ConfigError
 from .messages import Context, Options
 
 __all__ = ["OpenAIChat"]
@@ -34,7 +34,7 @@ class OpenAIChat(Struct, frozen=True):
         quirks: Where the server differs from the others.
 
     Raises:
-        ConfigError: For a base URL or a key that cannot be sent.
+        ConfigError: For a base URL, a path or a key that cannot be sent.
     """
 
     wire: ClassVar[str] = "openai-chat"
@@ -47,9 +47,13 @@ class OpenAIChat(Struct, frozen=True):
     quirks: ChatQuirks = ChatQuirks()
 
     def __post_init__(self) -> None:
-        check_base_url(self.base_url)
-        if self.api_key is not None:
-            check_key(self.api_key, "`api_key`")
+        fault = url_fault(self.base_url) or path_fault(self.path)
+        if fault is None and self.api_key is not None:
+            fault = key_fault(self.api_key, "`api_key`")
+        if fault is not None:
+            name = self.name
+            del self  # a traceback with locals does not show what was refused
+            raise ConfigError(f"{name}: {fault}")
 
     def request(self, context: Context, options: Options, /) -> HTTPRequest:
         """Build the request for one turn. Raises `ConfigError` for anything the provider cannot take."""
@@ -74,4 +78,4 @@ class OpenAIChat(Struct, frozen=True):
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
         """The typed error for a response whose status is not 200; `headers` has lower-case names."""
-        return response_error(status, headers, body, self.api_key)
+        return response_error(status, headers, body, secrets_of(self.api_key, self.headers))

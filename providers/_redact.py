@@ -2,28 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
+from urllib.parse import quote
 
 from ._secret import Secret
 
 __all__ = ["redact"]
 
-_PREFIX = 8  # characters of our own key that must not be shown, even where the provider masked the rest
+_SHORTEST = 4  # characters: what is shorter is part of ordinary words
+_PREFIX = 8  # characters of a secret that must not be shown, even where the provider masked the rest
+_REST = r"[^\s\"'<>]*"
+
+_SCHEME = re.compile(r"\s*(?:basic|bearer|token)\s+", re.IGNORECASE)
 
 _PATTERNS = (
-    re.compile(r"()\b(?:sk|pk|rk|gsk|xai|csk|fw|hf|tgp|nvapi)[-_][\w.*-]{6,}"),
+    re.compile(
+        r"()\b(?:sk|pk|rk|gsk|xai|csk|fw|hf|tgp|nvapi|pplx|gh[op]|github_pat|xox[abp])[-_][\w.*-]{6,}"
+    ),
     re.compile(r"()\bAIza[\w-]{10,}"),
+    re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),
+    re.compile(r"()\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?"),
     # What follows these words is a key only if it has a digit or a mask: "bearer token required" stays.
     re.compile(r"(?i)(\bbearer\s+)(?=\S*[\d*])\S+"),
     re.compile(r"(?i)(\bapi[ _-]?key(?: provided)?\s*[:=]\s*)(?=\S*[\d*])\S+"),
 )
 
 
-def redact(text: str, key: Secret | None) -> str:
-    """`text` with `***` in the place of everything that looks like a key, and of `key` or what begins like it."""
-    secret = key.reveal() if key is not None else ""
-    if len(secret) >= _PREFIX:
-        text = re.sub(re.escape(secret[:_PREFIX]) + r"[^\s\"'<>]*", "***", text)
+def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """`text` with `***` in the place of every secret, and of everything that looks like a key.
+
+    A secret is found whole, and by its first eight characters, as providers mask keys themselves; in upper and lower
+    case, percent-encoded, and as JSON writes it. The scheme before a credential (`Bearer`) is no part of it.
+
+    Args:
+        text: What somebody else said.
+        secrets: What must not show; those of fewer than four characters are left alone.
+    """
+    forms = {form for secret in secrets for form in _forms(secret.reveal())}
+    if forms:
+        starts = {form[:_PREFIX] for form in forms if len(form) >= _PREFIX}
+        hidden = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
+        hidden += [re.escape(start) + _REST for start in starts]
+        text = re.sub("|".join(hidden), "***", text, flags=re.IGNORECASE)
     for pattern in _PATTERNS:
         text = pattern.sub(r"\1***", text)
     return text
+
+
+def _forms(secret: str) -> set[str]:
+    scheme = _SCHEME.match(secret)
+    plain = (secret[scheme.end() :] if scheme else secret).strip()
+    if len(plain) < _SHORTEST:
+        return set()
+    written = json.dumps(plain)[1:-1]
+    encoded = {quote(plain, safe=safe, errors="replace") for safe in ("", "/", "/+=:@")}
+    return {plain, written, written.replace("/", "\\/"), *encoded}

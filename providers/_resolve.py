@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from ._anthropic_provider import Anthropic
 from ._catalog import PROVIDERS, ProviderRow, base_url_from
-from ._headers import Header, check_key, secret_headers
+from ._headers import Header, key_fault, secret_headers
 from ._openai_chat_provider import OpenAIChat
 from ._plugins import load_provider, registered
 from ._provider import Provider
+from ._redact import redact
 from ._secret import Secret
-from ._urls import check_base_url
+from ._urls import url_fault
 from .errors import ConfigError
 
 __all__ = ["ModelSpec", "ProviderSpec", "resolve", "resolve_model"]
@@ -48,6 +49,15 @@ def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None)
             option, a missing key (the message names where it can be given), or a key, base URL or header that cannot
             be sent. No message shows a key.
     """
+    try:
+        return _resolve(provider, environ)
+    except ConfigError as error:
+        refused = error.with_traceback(None)
+    del provider, environ  # a traceback with locals shows no key: neither this frame, nor those that are left
+    raise refused
+
+
+def _resolve(provider: ProviderSpec, environ: Mapping[str, str] | None) -> Provider:
     name, options = _name_and_options(provider)
     if not isinstance(name, str):
         return name
@@ -57,8 +67,7 @@ def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None)
     entry = registered().get(name)
     if entry is None:
         raise ConfigError(_unknown(name))
-    key = options.get("api_key")
-    return load_provider(entry, {**options, "api_key": Secret(key)} if isinstance(key, str) else options)
+    return load_provider(entry, options)
 
 
 def resolve_model(model: ModelSpec, *, environ: Mapping[str, str] | None = None) -> tuple[Provider, str]:
@@ -72,12 +81,21 @@ def resolve_model(model: ModelSpec, *, environ: Mapping[str, str] | None = None)
     Raises:
         ConfigError: For a model without a provider or a name, and as `resolve` does.
     """
+    try:
+        return _resolve_model(model, environ)
+    except ConfigError as error:
+        refused = error.with_traceback(None)
+    del model, environ
+    raise refused
+
+
+def _resolve_model(model: ModelSpec, environ: Mapping[str, str] | None) -> tuple[Provider, str]:
     provider, name = _split(model) if isinstance(model, str) else _provider_and_name(model)
     if not name.strip():
         raise ConfigError(
             "the model has no name: give 'provider:name', such as 'anthropic:claude-sonnet-4-5'"
         )
-    return resolve(provider, environ=environ), name
+    return _resolve(provider, environ), name
 
 
 class _Key(Struct, frozen=True):
@@ -113,10 +131,8 @@ def _base_url(name: str, row: ProviderRow, options: Mapping[str, Any], environ: 
         raise ConfigError(f"{name}: no base URL: give the option `base_url`{variables}")
     if not isinstance(url, str):
         raise ConfigError(f"{name}: the option `base_url` is text, not a {_kind(url)}")
-    try:
-        check_base_url(url)
-    except ConfigError as error:
-        raise ConfigError(f"{name}: {error} (from {source})") from None
+    if fault := url_fault(url):
+        raise ConfigError(f"{name}: {fault} (from {source})")
     return url
 
 
@@ -133,17 +149,22 @@ def _headers(
 def _key(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> _Key | None:
     given = options.get("api_key")
     if given is not None:
-        if not isinstance(given, str | Secret):
+        if not isinstance(given, Secret):
             raise ConfigError(f"{name}: the option `api_key` is text or a Secret, not a {_kind(given)}")
-        secret = given if isinstance(given, Secret) else Secret(given)
-        return _Key(check_key(secret, "the option `api_key`"), bearer=False)
+        return _Key(_sound_key(given, "the option `api_key`"), bearer=False)
     for variable in row.key_env + row.token_env:
         if environ.get(variable):
-            return _Key(check_key(Secret(environ[variable]), variable), bearer=variable in row.token_env)
+            return _Key(_sound_key(Secret(environ[variable]), variable), bearer=variable in row.token_env)
     if row.key_required:
         variables = " or ".join(row.key_env + row.token_env)
         raise ConfigError(f"{name}: no key: set {variables}, or give the option `api_key`")
     return None
+
+
+def _sound_key(key: Secret, source: str) -> Secret:
+    if fault := key_fault(key, source):
+        raise ConfigError(fault)
+    return key
 
 
 def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, Any]]:
@@ -151,10 +172,15 @@ def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, An
         return provider, {}
     name, options = _pair(_unmapped(provider))
     if isinstance(name, str) and isinstance(options, Mapping):
-        return name, cast("Mapping[str, Any]", options)
+        return name, _wrapped(cast("Mapping[str, Any]", options))
     raise ConfigError(
         "a provider is given as a name, an instance, (name, options) or a mapping with its name under 'provider'"
     )
+
+
+def _wrapped(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    key = options.get("api_key")
+    return {**options, "api_key": Secret(key)} if isinstance(key, str) else options
 
 
 def _unmapped(provider: object) -> object:
@@ -189,7 +215,7 @@ def _split(model: str) -> tuple[str, str]:
     if colon or _is_known(model):
         return head, name
     raise ConfigError(
-        f"the model {model!r} names no provider: give 'provider:name'; the known providers are {_known_names()}"
+        f"the model {redact(model)!r} names no provider: give 'provider:name'; the known providers are {_known_names()}"
     )
 
 
@@ -204,7 +230,7 @@ def _known_names() -> str:
 def _unknown(name: str) -> str:
     near = get_close_matches(name.lower(), PROVIDERS.keys() | registered().keys(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"there is no provider {name!r}: {hint}The known providers are {_known_names()}"
+    return f"there is no provider {redact(name)!r}: {hint}The known providers are {_known_names()}"
 
 
 def _kind(value: object) -> str:

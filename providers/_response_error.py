@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ._api_errors import api_error, parse_error_body
 from ._excerpt import excerpt
@@ -27,7 +27,9 @@ _MESSAGE = 300  # characters of the provider's own words that are kept
 _SHOULD_RETRY = {"true": True, "false": False}
 
 
-def response_error(status: int, headers: Mapping[str, str], body: bytes, key: Secret | None) -> APIError:
+def response_error(
+    status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret]
+) -> APIError:
     """The typed error for a response that is not 200.
 
     The message is the provider's own, at most 300 characters without control characters, and with anything like a
@@ -37,15 +39,16 @@ def response_error(status: int, headers: Mapping[str, str], body: bytes, key: Se
         status: The HTTP status.
         headers: The response's headers, with lower-case names.
         body: What was read of the response's body; JSON of any shape, text or a web page.
-        key: The key that was sent, so that an answer that repeats it does not show it.
+        secrets: What was sent and must not show, as some answers repeat it.
     """
+    hidden = tuple(secrets)
     message, code = parse_error_body(body)
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
     error = api_error(
         status=status,
-        code=None if code is None else redact(code, key),
-        message=_short(redact(message, key)),
-        request_id=None if request_id is None else _short(redact(request_id, key)),
+        code=None if code is None else redact(code, hidden),
+        message=_short(redact(message, hidden)),
+        request_id=None if request_id is None else _short(redact(request_id, hidden)),
         retry_after=retry_after(headers, time.time()),
     )
     error.retryable = _SHOULD_RETRY.get(headers.get("x-should-retry", ""), error.retryable)

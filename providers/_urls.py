@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
+import re
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+from ._redact import redact
 from .errors import ConfigError
 
-__all__ = ["check_base_url", "has_path", "join_url"]
+__all__ = ["has_path", "join_url", "path_fault", "url_fault"]
 
-_SECRET_PARAMETERS = frozenset(
-    {
-        "access_token",
-        "api-key",
-        "api_key",
-        "apikey",
-        "auth",
-        "key",
-        "password",
-        "secret",
-        "subscription-key",
-        "token",
-    }
-)
+_SECRET_NAME = re.compile(r"key|token|secret|sig|auth|pass|pwd|cred|^code$", re.IGNORECASE)
 
 
-def check_base_url(base: str) -> SplitResult:
-    """Split a base URL, or say what is wrong with it.
+def url_fault(base: object) -> str | None:
+    """Why a base URL cannot be used, or None if it can.
 
-    Raises:
-        ConfigError: For a URL without `http://` or `https://` and a host, with a character no URL holds, with a user
-            or password, or with a key in its query. A URL that may hold a secret is not repeated in the message.
+    It needs `http://` or `https://` and a host, and holds no character that no URL holds, no user or password, and no
+    key in its query or fragment. The reason is returned rather than raised, so that no traceback's locals hold the
+    URL; and a URL that may hold a secret is not repeated in it.
     """
+    if not isinstance(base, str):
+        return f"the base URL is text, not a {type(base).__name__}"
     bad = next((at for at, char in enumerate(base) if not "!" <= char <= "~"), None)
     if bad is not None:
-        raise ConfigError(f"the base URL has an invalid character at position {bad}")
+        return f"the base URL has an invalid character at position {bad}"
     try:
         parts = urlsplit(base)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError("the base URL cannot be read: its host or port is malformed") from None
+        return "the base URL cannot be read: its host or port is malformed"
     if "@" in parts.netloc + parts.path:  # a slash in a password ends the host early
-        raise ConfigError("the base URL holds a user or password: give the key as `api_key` instead")
-    _refuse_secret_query(parts.query, "base URL")
+        return "the base URL holds a user or password: give the key as `api_key` instead"
+    if _holds_key(parts.query) or _holds_key(parts.fragment):
+        return _key_in_query("base URL")
     if parts.scheme not in {"http", "https"} or not host:
-        plain = base.partition("?")[0]
-        raise ConfigError(
-            f"the base URL {plain!r} needs a scheme and a host, such as 'https://example.com/v1'"
-        )
-    return parts
+        plain = redact(re.split("[?#]", base)[0])
+        return f"the base URL {plain!r} needs a scheme and a host, such as 'https://example.com/v1'"
+    return None
+
+
+def path_fault(path: object) -> str | None:
+    """Why a method's path cannot be used, or None if it can; None is a path that was not given."""
+    if path is None:
+        return None
+    if not isinstance(path, str):
+        return f"the path is text, not a {type(path).__name__}"
+    tail = urlsplit("//host/" + path.lstrip("/"))
+    return _key_in_query("path") if _holds_key(tail.query) or _holds_key(tail.fragment) else None
 
 
 def has_path(base: str) -> bool:
-    """Whether a base URL names more than a host."""
-    return bool(check_base_url(base).path.strip("/"))
+    """Whether a base URL that has no fault names more than a host."""
+    return bool(urlsplit(base).path.strip("/"))
 
 
 def join_url(base: str, path: str, model: str = "") -> str:
@@ -69,14 +69,15 @@ def join_url(base: str, path: str, model: str = "") -> str:
         model: The model's name.
 
     Raises:
-        ConfigError: For a base URL as in `check_base_url`, a key in the query of the path, or a model's name that
+        ConfigError: For a base URL as in `url_fault`, a key in the query of the path, or a model's name that
             would change the path's meaning.
     """
-    parts = check_base_url(base)
+    fault = url_fault(base) or path_fault(path) or _model_fault(base + path, model)
+    if fault is not None:
+        del base, path, model  # a traceback with locals does not show what was refused
+        raise ConfigError(fault)
+    parts = urlsplit(base)
     tail = urlsplit("//host/" + path.lstrip("/"))
-    _refuse_secret_query(tail.query, "path")
-    if "{model}" in base + path and model in {"", ".", ".."}:
-        raise ConfigError(f"the model's name {model!r} cannot stand in a URL")
     above, below = _segments(parts.path), _segments(tail.path)
     overlap = next(
         size for size in range(min(len(above), len(below)), -1, -1) if _overlaps(above, below, size)
@@ -85,7 +86,7 @@ def join_url(base: str, path: str, model: str = "") -> str:
     url = urlunsplit(
         (parts.scheme, parts.netloc, joined, tail.query or parts.query, tail.fragment or parts.fragment)
     )
-    return url.replace("{model}", quote(model, safe=""))
+    return url.replace("{model}", quote(model, safe="")) if "{model}" in url else url
 
 
 def _segments(path: str) -> list[str]:
@@ -97,9 +98,20 @@ def _overlaps(above: list[str], below: list[str], size: int) -> bool:
     return above[len(above) - size :] == below[:size]
 
 
-def _refuse_secret_query(query: str, where: str) -> None:
-    for name, _value in parse_qsl(query, keep_blank_values=True):
-        if name.lower() in _SECRET_PARAMETERS:
-            raise ConfigError(
-                f"the {where} holds a key in its query: URLs end up in logs; give it as `api_key` or a header"
-            )
+def _model_fault(url: str, model: str) -> str | None:
+    if "{model}" not in url:
+        return None
+    try:
+        model.encode()
+    except UnicodeEncodeError:
+        return "the model's name has a lone surrogate: it cannot stand in a URL"
+    return f"the model's name {model!r} cannot stand in a URL" if model in {"", ".", ".."} else None
+
+
+def _holds_key(query: str) -> bool:
+    named = any(_SECRET_NAME.search(name) for name, _value in parse_qsl(query, keep_blank_values=True))
+    return named or redact(query) != query
+
+
+def _key_in_query(where: str) -> str:
+    return f"the {where} holds a key in its query: URLs end up in logs; give it as `api_key` or a header"

@@ -150,7 +150,7 @@ def test_a_key_in_the_answer_is_masked(provider: Provider, text: str) -> None:
     ],
 )
 def test_ordinary_words_are_left_alone(said: str) -> None:
-    """Without a key of our own, or with a placeholder's, what is no key stays."""
-    for key in (None, Secret("ollama")):
+    """Without a key of our own, or with one too short to be a key, what is no key stays."""
+    for key in (None, Secret("key")):
         provider = OpenAIChat("ollama", "http://127.0.0.1", key)
         assert provider.error(404, {}, b'{"error":"%s"}' % said.encode()).message == said
