@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC
@@ -18,8 +17,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
     `retry-after-ms` (milliseconds; OpenAI's and Anthropic's own) is read first, then `retry-after` (RFC 9110
     §10.2.3), as a number of seconds, which may have a fraction, or as an HTTP date. A date that has passed is 0. A
-    negative number, a `nan` and anything else are None. A large number is kept: what is too long is the caller's to
-    say.
+    negative number, a `nan` and anything else are None. A large number is kept, as infinity where no float holds it:
+    what is too long is the caller's to say.
 
     Args:
         headers: The response's headers, with lower-case names.
@@ -35,10 +34,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def _number(text: str) -> float | None:
     text = text.strip(" \t")
-    if not _NUMBER.fullmatch(text):
-        return None
-    value = float(text)
-    return value if math.isfinite(value) else None
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _until(text: str, now: float) -> float | None:
