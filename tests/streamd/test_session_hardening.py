@@ -301,7 +301,7 @@ async def test_approval_may_take_its_time(autojump_clock: MockClock) -> None:
             assert session.messages[1].tool_results[0].content == "ok"
 
 
-class Callable_:
+class Named:
     """A callable object whose attributes have the names of a tool's own."""
 
     spec = "mine"
@@ -317,7 +317,7 @@ class Callable_:
 
 def test_a_callables_attributes_stay_its_own() -> None:
     """A tool is not taken over by the object it is made of; a tool can be given another name."""
-    made = tool(name="mine")(Callable_())
+    made = tool(name="mine")(Named())
     assert made.spec.name == "mine"
     assert tool(name="other")(made).name == "other"
     assert made("Oslo") == "Oslo"
@@ -345,7 +345,7 @@ def test_a_name_no_provider_takes_is_refused(name: str) -> None:
 def test_an_async_generator_is_no_tool() -> None:
     """A tool returns one value."""
 
-    async def pieces():  # type: ignore[no-untyped-def]  # noqa: ANN202  (never called)
+    async def pieces():  # type: ignore[no-untyped-def]
         yield 1
 
     with pytest.raises(ToolError, match="async generator"):
