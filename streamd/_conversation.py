@@ -10,7 +10,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streamd.providers import Context, HTTPRequest, Message, Options, Provider
+from streamd.providers import Context, HTTPRequest, Message, Options, Provider, Secret, redact_error
 from streamd.supervisors import open_task_supervisor
 
 from ._attempt import attempt
@@ -77,6 +77,9 @@ class Conversation:
             self._finish(None)
 
     def _finish(self, error: StreamdError | None) -> None:
+        if error is not None:
+            # Servers repeat keys, in their errors and in what they send for an answer.
+            redact_error(error, [value for _, value in self._request.headers if isinstance(value, Secret)])
         if self._state.finish("done" if error is None else "error", error):
             self._edge.push(self._state.held)
             self._edge.end(error)

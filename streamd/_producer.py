@@ -64,14 +64,27 @@ async def produce(
 
 async def _refuse(provider: Provider, response: Response) -> None:
     """Raise for a response that is not a body to decode."""
-    if response.status in REDIRECTS:
-        host = httpx.URL(response.headers.get("location", "")).host or "its own host"
-        raise RedirectRefused(f"the server redirects (status {response.status}) to {host}", phase="headers")
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise EncodingRefused(f"the response is encoded with {encoding[:40]!r}", phase="headers")
-    if not 200 <= response.status < 300:
-        raise provider.error(response.status, response.headers, await _error_body(response))
+    status = response.status
+    if status in REDIRECTS:
+        raise RedirectRefused(
+            f"the server redirects (status {status}) to {_target(response)}", phase="headers"
+        )
+    if _encoding(response) not in ("", "identity"):
+        raise EncodingRefused(f"the response is encoded with {_encoding(response)!r}", phase="headers")
+    if not 200 <= status < 300:
+        raise provider.error(status, response.headers, await _error_body(response))
+
+
+def _target(response: Response) -> str:
+    """The host a redirect leads to: the rest of the address may be anything."""
+    try:
+        return httpx.URL(response.headers.get("location", "")).host or "a place on the same host"
+    except httpx.InvalidURL:
+        return "an address that cannot be read"
+
+
+def _encoding(response: Response) -> str:
+    return response.headers.get("content-encoding", "").strip().lower()[:40]
 
 
 async def _error_body(response: Response) -> bytes:

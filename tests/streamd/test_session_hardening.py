@@ -32,7 +32,7 @@ from streamd import (
     tool,
 )
 from streamd.providers import HTTPRequest
-from tests.support.chat import DONE, answer, call, delta, finish, text, usage
+from tests.support.chat import DONE, answer, call, delta, event, finish, text, usage
 from tests.support.server import FIN, KEEP_OPEN, RST, Flood, Script, chunk, chunked, response
 from tests.support.sessions import KEY, chat_model, read, scripted_network, scripted_session
 
@@ -95,6 +95,34 @@ async def test_no_frame_of_a_refused_option_holds_a_key() -> None:
             await stream(model, "Hi")
         assert KEY not in with_locals(caught.value)
         assert TOKEN not in with_locals(caught.value)
+
+
+ECHOES: dict[str, Script] = {
+    "in_stream": [chunked(event(error={"code": 401, "message": f"bad {KEY} and {TOKEN}"}))],
+    "json_200": [response(200, body=b'{"error":{"message":"bad %s"}}' % KEY.encode())],
+    "web_page": [response(200, body=b"<html>Authorization: Bearer %s %s" % (KEY.encode(), TOKEN.encode()))],
+    "malformed": [chunked(b"data: {oops %s\n\n" % TOKEN.encode())],
+    "encoding": [chunked(b"", headers={"Content-Encoding": KEY})],
+    "redirect": [response(302, {"Location": f"https://{KEY}.test/"})],
+    "401": [response(401, body=b'{"error":{"message":"bad %s and %s"}}' % (KEY.encode(), TOKEN.encode()))],
+}
+
+
+@pytest.mark.parametrize("script", ECHOES.values(), ids=ECHOES)
+async def test_a_key_that_a_server_repeats_is_masked(script: Script) -> None:
+    """Whatever a server says back, no secret of the request is in the error, its causes or its frames."""
+    async with scripted_network(script) as (network, client):
+        with pytest.raises(StreamdError) as caught:
+            await stream(
+                chat_model(network.url),
+                "Hi",
+                client=client,
+                retry=None,
+                extra_headers={"x-proxy-token": TOKEN},
+            )
+    shown = with_locals(caught.value) + repr(caught.value)
+    assert KEY not in shown
+    assert TOKEN not in shown
 
 
 def ticking(place: int) -> bytes:
