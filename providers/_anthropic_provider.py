@@ -57,6 +57,7 @@ class Anthropic(Struct, frozen=True):
 
     def request(self, context: Context, options: Options, /) -> HTTPRequest:
         """Build the request for one turn. Raises `ConfigError` for anything the provider cannot take."""
+        body = anthropic_body(self.name, context, options)
         own: list[Header] = [
             ("content-type", "application/json"),
             ("accept", "text/event-stream"),
@@ -70,7 +71,7 @@ class Anthropic(Struct, frozen=True):
             "POST",
             join_url(self.base_url, self.path or "/v1/messages", options.model),
             merge_headers(own, self.headers, secret_headers(options.extra_headers, "extra_headers")),
-            anthropic_body(self.name, context, options),
+            body,
         )
 
     def decoder(self) -> Decoder:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ._input_types import check_types
 from .chunks import Citation, RedactedThinking, Refusal, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
 from .messages import Context, Image, Message, Options, Part, Role
@@ -29,10 +30,13 @@ def check_conversation(provider: str, context: Context, options: Options) -> Non
 
     Each role takes its own kinds of part: texts in a system message; texts and images in a user's; texts, thinking,
     refusals, tool calls and citations in an assistant's; tool results in a tool's. A user's message says something.
-    An image is given as data or as a URL. A named tool choice is one of the tools.
+    An image is given as data or as a URL. A named tool choice is one of the tools. Every field is of its type.
     """
+    check_types(provider, context, options)
     if not options.model:
         raise ConfigError(f"{provider}: the model has no name")
+    if sound_text(options.model) != options.model:
+        raise ConfigError(f"{provider}: the model's name has a lone surrogate")
     if not any(message.role in {"user", "tool"} for message in context.messages):
         raise ConfigError(f"{provider}: the prompt is empty: there is no message to answer")
     if options.max_tokens is not None and options.max_tokens < 1:

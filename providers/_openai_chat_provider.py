@@ -57,6 +57,7 @@ class OpenAIChat(Struct, frozen=True):
 
     def request(self, context: Context, options: Options, /) -> HTTPRequest:
         """Build the request for one turn. Raises `ConfigError` for anything the provider cannot take."""
+        body = openai_chat_body(self.name, context, options, self.quirks)
         path = self.path or ("/chat/completions" if has_path(self.base_url) else "/v1/chat/completions")
         own: list[Header] = [
             ("content-type", "application/json"),
@@ -69,7 +70,7 @@ class OpenAIChat(Struct, frozen=True):
             "POST",
             join_url(self.base_url, path, options.model),
             merge_headers(own, self.headers, secret_headers(options.extra_headers, "extra_headers")),
-            openai_chat_body(self.name, context, options, self.quirks),
+            body,
         )
 
     def decoder(self) -> Decoder:
