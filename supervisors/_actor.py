@@ -219,6 +219,7 @@ class ActorRef(Generic[CallT, CastT, AnswerT]):
         finally:
             if child is not None:
                 child.untrap(mailbox.stop)
+                child.publish().channels.pop("mailbox", None)
 
     def _end(self, mailbox: Mailbox, began: float, error: BaseException | None) -> None:
         self._mailbox = None

@@ -194,7 +194,6 @@ class Mailbox:
         """End the incarnation: whoever waits on it is told, in the order they came; what is inside is dropped."""
         self.exit = end
         self.task = None
-        self.waits_for = None
         self._inside.clear()
         for call in tuple(self.calls):
             self._outside.pop(call, None)

@@ -982,6 +982,112 @@ async def test_nothing_of_a_finished_actor_is_kept(autojump_clock: Any, caplog: 
             assert [one() for one in gone] == [None, None, None]
 
 
+async def test_a_task_that_outlives_its_actor_keeps_nothing_of_it(autojump_clock: Any) -> None:
+    """A task started by an actor shares its context; messages, callers and the actor's task are free all the same."""
+
+    class Message:
+        """Can be watched."""
+
+    ref = script([], mailbox=1)
+    gone: list[weakref.ref[Any]] = []
+    async with trio.open_nursery() as nursery:
+
+        async def linger(actor: Script) -> None:
+            gone.append(weakref.ref(trio.lowlevel.current_task()))
+            nursery.start_soon(trio.sleep_forever)
+            await trio.sleep(1)
+
+        async def ask(message: Message) -> None:
+            with suppress(ActorDown):
+                await ref.call(message)
+
+        async with open_supervisor(ref.child_spec("a")):
+            ref.cast_nowait(("do", linger))
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(2):  # one inside, one outside
+                message = Message()
+                gone.append(weakref.ref(message))
+                nursery.start_soon(ask, message)
+                await trio.testing.wait_all_tasks_blocked()
+            del message
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        assert [one() for one in gone] == [None, None, None]
+        assert len(nursery.child_tasks) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_child_may_run_actors_one_after_the_other(autojump_clock: Any) -> None:
+    """An actor that has ended leaves nothing at the child that ran it, nor takes its later calls for its own."""
+    ref = script([])
+
+    async def end(actor: Script) -> None:
+        actor.ref.request_stop()
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        for _ in range(3):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(poke)
+                await ref.run()
+            with pytest.raises(ActorDown):
+                await ref.call("x")
+        task_status.started()
+        await trio.sleep_forever()
+
+    async def poke() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        await ref.cast(("do", end))
+
+    async with open_supervisor(ChildSpec(id="a", run=run)) as supervisor:
+        (branch,) = snapshot(supervisor).children
+        assert branch.channels == ()
+        child = supervisor._run.slots["a"].child  # type: ignore[union-attr]
+        assert child is not None
+        assert not child._on_stop
+
+
+async def test_an_actor_that_runs_another_stays_itself(autojump_clock: Any) -> None:
+    """Once an actor that ran in a handler has ended, the task is the outer actor's again."""
+    diary: list[str] = []
+    outer = script(diary)
+
+    class Brief(Script):
+        async def init(self) -> None:
+            self.ref.request_stop()
+
+    inner = ActorRef(lambda: Brief(diary))
+
+    async def embed(actor: Script) -> None:
+        await inner.run()
+        with pytest.raises(CallingSelf):
+            await actor.ref.call(1)
+        diary.append("refused")
+
+    async with open_supervisor(outer.child_spec("a")):
+        await outer.cast(("do", embed))
+        await trio.testing.wait_all_tasks_blocked()
+        assert diary[1:] == ["terminate None", "refused"]
+
+
+async def test_an_error_of_a_call_is_in_no_cycle(autojump_clock: Any) -> None:
+    """`ActorDown` is freed with its last reference, whatever it came from."""
+    ref = script([])
+    gc.disable()
+    try:
+        async with open_dynamic_supervisor() as supervisor:
+            for message in ("drop", "crash", "x"):
+                if message == "drop":
+                    await supervisor.start_child(ref.child_spec("a"))
+                gone: list[weakref.ref[Any]] = []
+                try:
+                    await ref.call(message)
+                except ActorDown as exc:
+                    gone.append(weakref.ref(exc))
+                assert [one() for one in gone] == [None]
+    finally:
+        gc.enable()
+
+
 async def test_a_long_life_keeps_nothing(autojump_clock: Any) -> None:
     """Answered, cancelled and dropped calls leave no trace in a running actor."""
     ref = script([])
