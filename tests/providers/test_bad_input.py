@@ -124,6 +124,8 @@ def test_a_conversation_of_wrong_types_is_named(provider: Provider, context: Any
             "here: the options: `temperature` is a number or None, not a str",
         ),
         (loose(Options, "m", stop="END"), "here: the options: `stop` is a tuple or a list, not a str"),
+        (Options("m", max_tokens=0), "here: max_tokens must be at least 1, not 0"),
+        (Options("m", top_p=float("nan")), "here: top_p must be a finite number, not nan"),
         (Options("m", stop=("END", "")), "here: stop 1 is not a text that could come"),
         (loose(Options, "m", stop=(5,)), "here: stop 0 is not a text that could come"),
         (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamd.providers import ConfigError, join_url
+from streamd.providers import ConfigError, OpenAIChat, join_url
 
 SEGMENT = st.text("abv1.-_~", min_size=1, max_size=3)
 SEGMENTS = st.lists(SEGMENT, max_size=4)
@@ -114,3 +114,17 @@ def test_a_key_in_the_path_is_refused() -> None:
     """The query of a path may hold a version, and no key."""
     with pytest.raises(ConfigError, match="path holds a key"):
         join_url("https://x.test", "/v1?v=1&token=hush-hush")
+
+
+@pytest.mark.parametrize(("base", "path"), [(7, None), ("https://x.test", 7)])
+def test_a_url_and_a_path_are_text(base: object, path: object) -> None:
+    """What is no text is named by its kind."""
+    with pytest.raises(ConfigError, match="is text, not a int"):
+        OpenAIChat("here", base, path=path)  # type: ignore[arg-type] # wrong on purpose
+
+
+def test_a_model_that_utf_8_cannot_hold_is_refused() -> None:
+    """Half a surrogate pair stands in no URL; where the name is not asked for it does not matter."""
+    with pytest.raises(ConfigError, match="lone surrogate"):
+        join_url("https://x.test", "/{model}/go", "m\ud800")
+    assert join_url("https://x.test", "/go", "m\ud800") == "https://x.test/go"
