@@ -33,8 +33,9 @@ _PATTERNS = (
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     """`text` with `***` in the place of every secret, and of everything that looks like a key.
 
-    A secret is found whole, and by its first eight characters, as providers mask keys themselves; in upper and lower
-    case, percent-encoded, and as JSON writes it. The scheme before a credential (`Bearer`) is no part of it.
+    A secret is found whole, and by its first eight characters, as providers mask keys themselves; by four where an
+    excerpt was cut there; in upper and lower case, percent-encoded, and as JSON writes it. The scheme before a
+    credential (`Bearer`) is no part of it.
 
     Args:
         text: What somebody else said.
@@ -45,6 +46,8 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
         starts = {form[:_PREFIX] for form in forms if len(form) >= _PREFIX}
         hidden = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
         hidden += [re.escape(start) + _REST for start in starts]
+        # An excerpt may end within the secret.
+        hidden += [re.escape(form[:cut]) + "…" for form in forms for cut in range(_SHORTEST, _PREFIX)]
         text = re.sub("|".join(hidden), "***", text, flags=re.IGNORECASE)
     for pattern in _PATTERNS:
         text = pattern.sub(r"\1***", text)

@@ -49,6 +49,16 @@ def test_every_form_of_a_secret_is_masked(form: str) -> None:
     assert told in ("the key '***' is wrong", "the key 'Bearer *** is wrong")
 
 
+@pytest.mark.parametrize("wire", sorted(WIRES))
+def test_a_secret_at_the_end_of_an_excerpt_is_masked(wire: str) -> None:
+    """Wherever the quotation is cut, fewer than four characters of a secret stay."""
+    for secret in (KEY, "q7xzw"):
+        for pad in range(150, 215):
+            error = caught(wire, b"<" + b"." * pad + secret.encode() + b"." * 900)
+            redact_error(error, [Secret(secret)])
+            assert secret[:4] not in str(error)
+
+
 def test_every_secret_is_masked() -> None:
     """Short ones too, and all that are given; a credential is found without its scheme."""
     secrets = [Secret(f"Bearer {KEY}"), Secret(SHORT), Secret('say "hush"'), Secret("abc"), Secret("")]
