@@ -40,7 +40,7 @@ check: .venv/.dev ## lint, format, and types in two checkers
 	@echo 'check: ruff'
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo 'check: mypy'
-	@$(BIN)/mypy
+	@$(BIN)/mypy && $(BIN)/mypy examples
 	@echo 'check: pyright'
 	@$(BIN)/pyright
 	@echo 'check: every public name is typed'
