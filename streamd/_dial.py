@@ -13,9 +13,10 @@ import httpx
 import msgspec
 import trio
 
-from .errors import ConnectFailed
+from ._ungrouped import ungrouped
+from .errors import ConfigError, ConnectFailed
 
-__all__ = ["Connect", "Origin", "connect_tcp", "default_ssl_context", "dial", "is_still", "socket_of"]
+__all__ = ["Connect", "Origin", "connect_tcp", "default_ssl_context", "dial", "is_still", "mute", "socket_of"]
 
 Connect = Callable[[str, int], Awaitable[trio.abc.Stream]]
 """Connects to a host (a name or an address) and port; any `OSError` it raises becomes a `ConnectFailed`."""
@@ -53,7 +54,8 @@ async def connect_tcp(host: str, port: int) -> trio.SocketStream:
     Raises:
         OSError: There is no such name, or no address of it answers.
     """
-    return await trio.open_tcp_stream(host, port)
+    with ungrouped():
+        return await trio.open_tcp_stream(host, port)
 
 
 async def dial(
@@ -69,6 +71,7 @@ async def dial(
 
     Raises:
         ConnectFailed: There is no connection. It is not `retryable` where the server's certificate does not verify.
+        ConfigError: The host cannot be encoded for a look-up (IDNA).
     """
     try:
         with trio.fail_after(math.inf if timeout is None else timeout):
@@ -79,10 +82,11 @@ async def dial(
     except trio.TooSlowError as exc:
         message = f"no connection to {origin}: the connect timer fired after {timeout:g} s"
         raise ConnectFailed(message) from exc
-    except (OSError, UnicodeError, trio.BrokenResourceError) as exc:
-        # A name that IDNA cannot encode is a UnicodeError; a broken handshake has ssl's own error as its cause.
-        certificate = isinstance(exc.__cause__, ssl.SSLCertVerificationError)
-        retryable = not certificate and not isinstance(exc, UnicodeError)
+    except UnicodeError as exc:
+        raise ConfigError(f"the host of {origin} is no name that can be looked up: {exc}") from exc
+    except (OSError, trio.BrokenResourceError) as exc:
+        # A broken handshake has ssl's own error as its cause.
+        retryable = not isinstance(exc.__cause__, ssl.SSLCertVerificationError)
         raise ConnectFailed(f"no connection to {origin}: {_reason(exc)}", retryable=retryable) from exc
 
 
@@ -139,6 +143,22 @@ async def is_still(stream: trio.abc.Stream) -> bool:
     return below is None or await below.is_dry(stream)
 
 
+def mute(stream: trio.abc.Stream) -> bool:
+    """Drop what is being sent through TLS, and all that will be; false where there is no TLS.
+
+    The task that sends goes on at once, as if all were sent, and the stream can be read as before. Were the task
+    cancelled instead, `trio.SSLStream` would take the stream for broken in both directions.
+
+    Args:
+        stream: What `dial` returned.
+    """
+    below = _below_tls(stream)
+    if below is None:
+        return False
+    below.mute()
+    return True
+
+
 def _below_tls(stream: trio.abc.Stream) -> "_Below | None":
     if not isinstance(stream, trio.SSLStream):
         return None
@@ -148,7 +168,7 @@ def _below_tls(stream: trio.abc.Stream) -> "_Below | None":
 
 @final
 class _Below(trio.abc.Stream):
-    """The stream below TLS, which can be told to give nothing.
+    """The stream below TLS, which can be told to give nothing, and to take nothing.
 
     TLS holds bytes of its own between the socket and the reader. To see whether there are any: read, and look whether
     the read came down here for more.
@@ -157,6 +177,13 @@ class _Below(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
         self._dry = False
+        self._muted = False
+        self._sending = trio.CancelScope()
+
+    def mute(self) -> None:
+        """Take no more: what is sent, now or later, is dropped."""
+        self._muted = True
+        self._sending.cancel()
 
     async def is_dry(self, above: trio.abc.ReceiveStream) -> bool:
         """Whether the TLS stream above has nothing to read without reading here."""
@@ -177,7 +204,11 @@ class _Below(trio.abc.Stream):
         return await self.stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self.stream.send_all(data)
+        if self._muted:
+            await trio.lowlevel.checkpoint()
+            return
+        with trio.CancelScope() as self._sending:
+            await self.stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self.stream.wait_send_all_might_not_block()

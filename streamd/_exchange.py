@@ -6,12 +6,17 @@ import httpx
 import trio
 
 from ._connections import Connection, Connections
+from ._dial import mute
 from ._http1 import ResponseReader, request_bytes
+from ._ungrouped import ungrouped
 from .errors import ConnectionLost
 
 __all__ = ["Exchange"]
 
 _READ_SIZE = 64 * 1024
+
+_UNWATCHED = 64 * 1024
+"""Bytes: a request of no more is taken by the buffers of socket and server, though the server reads nothing."""
 
 
 @final
@@ -33,6 +38,7 @@ class Exchange(httpx.AsyncByteStream):
         self._stream = connection.stream
         self._reader = ResponseReader(method)
         self._sent = False
+        self._unsent: BaseException | None = None
         self._first = b""
 
     @property
@@ -46,30 +52,32 @@ class Exchange(httpx.AsyncByteStream):
         Raises:
             TransportError: There was none. The connection is closed, as it is when this is cancelled.
         """
-        unsent: BaseException | None = None
         try:
-            try:
-                await self._stream.send_all(_wire(request))
-                self._sent = True
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
-                # A server that refuses a request early answers, and then hangs up on the rest of it.
-                unsent = exc
-            while self._reader.head is None and not self._reader.over:
-                self._first = await self._read()
+            wire = _wire(request)
+            if len(wire) <= _UNWATCHED:
+                await self._send(wire)
+                await self._read_head()
+            else:
+                await self._send_and_watch(wire)
         except BaseException:
             await self.aclose()
             raise
-        head = self._reader.head
+        head, fault = self._reader.head, self._reader.fault
         if head is not None:
             extensions = {"http_version": b"HTTP/" + head.version.encode(), "reason_phrase": head.reason}
-            return httpx.Response(
+            response = httpx.Response(
                 head.status, headers=head.headers, stream=self, extensions=extensions, request=request
             )
+            if response.is_redirect and not _is_readable(response.headers.get("location", ""), request.url):
+                # httpx reads the place of every redirect, followed or not, and fails where it cannot.
+                del response.headers["location"]
+            return response
         await self.aclose()
-        if unsent is not None and isinstance(self._reader.fault, ConnectionLost):
-            raise ConnectionLost("the connection broke while the request was sent", phase="send") from unsent
-        assert self._reader.fault is not None
-        raise self._reader.fault
+        assert fault is not None
+        if isinstance(fault, ConnectionLost) and not self._sent:
+            message = "the connection broke while the request was sent"
+            raise ConnectionLost(message, phase="send") from self._unsent or fault
+        raise fault
 
     def __aiter__(self) -> Self:
         return self
@@ -95,6 +103,32 @@ class Exchange(httpx.AsyncByteStream):
                 self._first = b""
                 self._reader.lose("the response was closed before its end")
             await self._connections.discard(connection)
+
+    async def _send(self, wire: memoryview) -> None:
+        try:
+            await self._stream.send_all(wire)
+            self._sent = True
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            # A server that refuses a request early answers, and then hangs up on the rest of it.
+            self._unsent = exc
+
+    async def _read_head(self) -> None:
+        while self._reader.head is None and not self._reader.over:
+            self._first = await self._read()
+
+    async def _send_and_watch(self, wire: memoryview) -> None:
+        """Send, and meanwhile read; stop sending when the server refuses the request (RFC 9112 section 9.5)."""
+        refused = False
+        with ungrouped():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send, wire)
+                await self._read_head()
+                head = self._reader.head
+                refused = not self._sent and (head is None or head.status >= 300)
+                if refused and not mute(self._stream):
+                    nursery.cancel_scope.cancel()
+        if refused:
+            self._sent = False
 
     async def _read(self) -> bytes:
         reader = self._reader
@@ -128,3 +162,12 @@ def _why(exc: trio.BrokenResourceError | trio.ClosedResourceError) -> str:
 
 def _wire(request: httpx.Request) -> memoryview:
     return request_bytes(request.method.encode(), request.url.raw_path, request.headers.raw, request.content)
+
+
+def _is_readable(location: str, base: httpx.URL) -> bool:
+    try:
+        place = httpx.URL(location)
+        return bool(base.join(place).host) and bool(place.host or not place.scheme)
+    except (httpx.InvalidURL, ValueError):
+        # What IDNA cannot decode is a ValueError, too.
+        return False

@@ -20,8 +20,9 @@ _PORTS = {"http": 80, "https": 443}
 class HTTPTransport(httpx.AsyncBaseTransport):
     """An `httpx` transport for streamed responses: HTTP/1.1, trio only, one request at a time on a connection.
 
-    Use it as `httpx.AsyncClient(transport=HTTPTransport())`, from any number of tasks of one `trio.run`. It starts no
-    task of its own. `aclose`, which the client calls, closes every connection, those in use included.
+    Use it as `httpx.AsyncClient(transport=HTTPTransport())`, from any number of tasks of one `trio.run`. The only task
+    it starts sends a request of over 64 KiB while the answer is awaited, and ends before the response is returned.
+    `aclose`, which the client calls, closes every connection, those in use included.
 
     A connection is used again only after a verified clean end: the response was complete by its own framing, the
     request was sent whole, the server keeps the connection open, and nothing has come since. Any other is closed at
@@ -32,7 +33,9 @@ class HTTPTransport(httpx.AsyncBaseTransport):
     Everything else is the caller's to bound (`trio.fail_after`): cancelling at any point, in a request or in a read of
     its body, closes the connection.
 
-    A request's body is sent with its length; one given as an iterator is read into memory first. A response's body
+    A request's body is sent with its length; one given as an iterator is read into memory first. A server may refuse a
+    large one (with a status of 300 or more) before it has read it: that ends the upload, and is the response, though
+    the server reads no further. A `Location` that cannot be read is left out of a response. A response's body
     comes as one `bytes` per network read of at most 64 KiB, as it came: nothing is decompressed, no redirect followed.
     A response's head (or anything else between two pieces of body) may hold 64 KiB. There are no proxies and no
     HTTP/2; `httpx.AsyncHTTPTransport` has both.
@@ -101,7 +104,9 @@ class HTTPTransport(httpx.AsyncBaseTransport):
 
 
 def _origin(url: httpx.URL) -> Origin:
-    port = url.port or _PORTS.get(url.scheme)
-    if url.scheme not in _PORTS or port is None or not url.raw_host:
+    if url.scheme not in _PORTS or not url.raw_host:
         raise ConfigError("the request's URL is not an absolute http or https URL")
+    port = _PORTS[url.scheme] if url.port is None else url.port
+    if not 0 < port < 65536:
+        raise ConfigError(f"the port {port} of the request's URL is not one from 1 to 65535")
     return Origin(url.scheme, url.raw_host.decode("ascii"), port)

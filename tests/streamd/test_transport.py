@@ -287,6 +287,34 @@ async def test_redirects_and_codings_are_passed_on_as_they_are() -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["http://[::1", "https://a:b@c:port/", "http://xn--\x80", "//xn--a/", "mailto:a", "http:a", ":x://y:]"],
+)
+@pytest.mark.parametrize("status", [300, 302, 307])
+async def test_a_redirect_to_an_unreadable_place_has_no_location(status: int, location: str) -> None:
+    """The client above could not read it either, and would raise its own error."""
+    async with serve([response(status, {"Location": location, "X-A": "1"}, b"moved")]) as server:
+        for follow in (False, True):
+            async with no_leaks(), httpx.AsyncClient(transport=HTTPTransport()) as client:
+                answer = await client.get(server.url, follow_redirects=follow)
+                assert (answer.status_code, answer.content) == (status, b"moved")
+                assert answer.headers["x-a"] == "1"
+                assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "location", ["/b?c", "b", "//b.test/c", "https://b\u00fccher.test/", "?", "http://[::1]:80"]
+)
+async def test_a_redirect_keeps_its_location(location: str) -> None:
+    """Absolute or relative, as it came."""
+    async with serve([response(307, {"Location": location})]) as server:
+        async with no_leaks(), httpx.AsyncClient(transport=HTTPTransport()) as client:
+            answer = await client.get(server.url)
+            assert answer.headers["location"] == location
+            assert answer.next_request is not None
+
+
 async def refuse_early(stream: trio.abc.Stream, request: Request | None) -> None:
     """Answer 413 with the request half read, and hang up, which resets what is still coming."""
     await stream.send_all(response(413, {"Connection": "close"}, b"too large"))
@@ -390,6 +418,15 @@ async def test_a_url_that_leads_nowhere_is_refused(url: str) -> None:
     async with HTTPTransport() as transport:
         with pytest.raises(ConfigError, match="absolute http or https"):
             await transport.handle_async_request(httpx.Request("GET", url))
+
+
+@pytest.mark.parametrize("port", [0, 65536, 10**9, -1])
+async def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
+    """Port 0 does not stand for the scheme's own."""
+    async with memory_network([response()]) as network, HTTPTransport(connect=network.connect) as transport:
+        with pytest.raises(ConfigError, match=f"port {port} "):
+            await transport.handle_async_request(httpx.Request("GET", f"http://a.test:{port}/"))
+    assert network.hosts == []
 
 
 async def test_two_readers_of_one_body_do_not_mix() -> None:

@@ -38,9 +38,9 @@ SCRIPT: Script = [
 ]
 
 
-async def ask(transport: HTTPTransport, url: str) -> bytes:
+async def ask(transport: HTTPTransport, url: str, body: bytes = b"prompt") -> bytes:
     """The whole body of the response to one request."""
-    answer = await transport.handle_async_request(httpx.Request("POST", url, content=b"prompt"))
+    answer = await transport.handle_async_request(httpx.Request("POST", url, content=body))
     assert isinstance(answer.stream, httpx.AsyncByteStream)
     return b"".join([piece async for piece in answer.stream])
 
@@ -77,15 +77,17 @@ class StepsOut(trio.abc.Instrument):
 
 
 @pytest.mark.parametrize("tls", [False, True])
-async def test_cancelling_at_every_scheduler_step(tls: bool) -> None:
+@pytest.mark.parametrize("size", [6, 1_000_000])
+async def test_cancelling_at_every_scheduler_step(size: int, tls: bool) -> None:
     """Over real sockets: connecting, handshake, sending, head, body, end: each leaves nothing."""
     async with serve([chunked(b"one", b"two")], tls=tls) as server:
+        step = 0
         for step in range(1, 100):
             async with no_leaks(), HTTPTransport(ssl_context=tls_contexts()[1]) as transport:
                 out = StepsOut(step)
                 trio.lowlevel.add_instrument(out)
                 with out.scope:
-                    await ask(transport, server.url)
+                    await ask(transport, server.url, bytes(size))
                 trio.lowlevel.remove_instrument(out)
                 assert await ask(transport, server.url) == b"onetwo"
             if not out.scope.cancelled_caught:

@@ -1,6 +1,7 @@
 """Connecting: names, refusals, TLS, and the connect timer over all of it."""
 
 import errno
+import signal
 import socket
 import ssl
 
@@ -10,11 +11,21 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from streamd._dial import Origin, connect_tcp, default_ssl_context, is_still
+from streamd._dial import Origin, connect_tcp, default_ssl_context, dial, is_still, mute
 from streamd._transport import HTTPTransport
-from streamd.errors import ConnectFailed
+from streamd.errors import ConfigError, ConnectFailed
 from tests.support.leaks import no_leaks
-from tests.support.server import CLOSE, KEEP_OPEN, RST, UNREAD, memory_network, response, serve, tls_contexts
+from tests.support.server import (
+    CLOSE,
+    KEEP_OPEN,
+    RST,
+    UNREAD,
+    Pause,
+    memory_network,
+    response,
+    serve,
+    tls_contexts,
+)
 
 
 async def fail(transport: HTTPTransport, url: str, connect: float | None = None) -> ConnectFailed:
@@ -66,16 +77,14 @@ async def test_a_name_that_does_not_exist() -> None:
     assert error.retryable
 
 
-async def test_a_name_that_cannot_be_encoded() -> None:
-    """It would fail the same way again."""
-
-    async def connect(host: str, port: int) -> trio.abc.Stream:
-        await trio.lowlevel.checkpoint()
-        raise UnicodeError("label too long")
-
-    async with HTTPTransport(connect=connect) as transport:
-        error = await fail(transport, "http://a.test")
-    assert (str(error), error.retryable) == ("no connection to a.test:80: label too long", False)
+@pytest.mark.parametrize("host", ["a" * 64 + ".test", "a..test", "."])
+async def test_a_name_that_cannot_be_encoded(host: str) -> None:
+    """The URL is at fault, and nothing was sent."""
+    async with no_leaks(), HTTPTransport() as transport:
+        with pytest.raises(ConfigError, match="is no name that can be looked up") as caught:
+            await transport.handle_async_request(httpx.Request("GET", f"http://{host}/"))
+    assert host in str(caught.value)
+    assert isinstance(caught.value.__cause__, UnicodeError)
 
 
 async def test_an_error_without_words_is_named() -> None:
@@ -174,6 +183,26 @@ async def test_a_name_is_encoded_for_the_network() -> None:
     assert network.hosts == [("xn--bcher-kva.test", 80)]
 
 
+class Interrupted(trio.abc.SocketFactory):
+    """SIGINT comes as a socket is made."""
+
+    def socket(self, family: int = 0, type: int = 0, proto: int = 0) -> trio.socket.SocketType:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError
+
+
+def test_an_interrupt_while_connecting_is_no_group() -> None:
+    """It comes out as `KeyboardInterrupt`, though the addresses are tried in tasks of their own."""
+
+    async def main() -> None:
+        trio.socket.set_custom_socket_factory(Interrupted())
+        async with HTTPTransport() as transport:
+            await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:9"))
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+
+
 async def test_tcp_connects_by_name() -> None:
     """`localhost` may stand for more than one address; the one that answers is taken."""
     async with serve([response()]) as server:
@@ -200,3 +229,27 @@ async def test_a_stream_without_a_socket_is_never_still() -> None:
     """Nothing could tell what waits on it."""
     ours, _ = trio.testing.memory_stream_pair()
     assert not await is_still(ours)
+
+
+async def test_a_muted_tls_stream_sends_nothing_and_can_be_read(autojump_clock: MockClock) -> None:
+    """Sending that waited goes on, later sending is dropped, and what the server says is read as before."""
+    pause = Pause()
+    async with memory_network([UNREAD, b"a", pause, b"b", CLOSE], lockstep=True, tls=True) as network:
+        origin = Origin("https", "memory.test", 443)
+        stream = await dial(origin, connect=network.connect, ssl_context=tls_contexts()[1], timeout=None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send_all, bytes(1_000_000))
+            assert await stream.receive_some(10) == b"a"
+            assert mute(stream)
+        with trio.fail_after(1):
+            await stream.send_all(bytes(1_000_000))
+        pause.release()
+        assert await stream.receive_some(10) == b"b"
+        await trio.aclose_forcefully(stream)
+        assert network.connections[0].received < 1_000_000
+
+
+def test_only_tls_can_be_muted() -> None:
+    """Sending over anything else can be cancelled."""
+    ours, _ = trio.testing.memory_stream_pair()
+    assert not mute(ours)
