@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, ParamSpec
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
@@ -28,6 +28,7 @@ from ._tools import Tool, tools_by_name
 __all__ = ["open_session", "stream"]
 
 OpenArgs = ParamSpec("OpenArgs")
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -136,25 +137,25 @@ async def open_session(
                 session.close()
 
 
-def _read_whole(
-    opening: Callable[OpenArgs, AbstractAsyncContextManager[Session]],
-) -> Callable[OpenArgs, Coroutine[Any, Any, Response]]:
-    """A function with the arguments of `opening` that reads the session it opens to the end."""
+def _arguments_of(
+    _: Callable[OpenArgs, object],
+) -> Callable[[Callable[..., Coroutine[Any, Any, T]]], Callable[OpenArgs, Coroutine[Any, Any, T]]]:
+    """Say that a function takes the arguments of another."""
 
-    async def stream(*args: OpenArgs.args, **options: OpenArgs.kwargs) -> Response:
-        """Ask a model, and return its whole answer: `open_session`, read to its end.
+    def same(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[OpenArgs, Coroutine[Any, Any, T]]:
+        return function
 
-        It takes the arguments of `open_session` and raises what reading that session raises. Cancelling ends the
-        session.
-        """
-        block = opening(*args, **options)
-        # They may hold a key, and a traceback through this frame can show them.
-        del args, options
-        async with block as session:
-            return await session.response()
-
-    stream.__qualname__ = "stream"
-    return stream
+    return same
 
 
-stream = _read_whole(open_session)
+@_arguments_of(open_session)
+async def stream(*args: Any, **options: Any) -> Response:
+    """Ask a model, and return its whole answer: `open_session`, read to its end.
+
+    It takes the arguments of `open_session` and raises what reading that session raises. Cancelling ends the session.
+    """
+    block = open_session(*args, **options)
+    # They may hold a key, and a traceback through this frame can show them.
+    del args, options
+    async with block as session:
+        return await session.response()

@@ -55,27 +55,27 @@ class SessionState:
     )
 
     def __init__(self, history: Sequence[Message]) -> None:
-        self.history = tuple(history)
+        self.history: tuple[Message, ...] = tuple(history)
         self.messages: list[Message] = []
-        self.turn = Folding()
-        self.told = Metadata()
+        self.turn: Folding = Folding()
+        self.told: Metadata = Metadata()
         self.held: list[Chunk] = []
         self.phase: Phase = "connect"
-        self.turn_open = False
-        self.delivered = False
-        self.usage = Usage()
+        self.turn_open: bool = False
+        self.delivered: bool = False
+        self.usage: Usage = Usage()
         self.status: Status = "init"
         self.stop_reason: StopReason | None = None
         self.error: StreamdError | None = None
-        self.finished = trio.Event()
-        self.rounds = 0
-        self.attempts = 0
-        self.retries = 0
-        self.bytes_received = 0
-        self.chunks_decoded = 0
+        self.finished: trio.Event = trio.Event()
+        self.rounds: int = 0
+        self.attempts: int = 0
+        self.retries: int = 0
+        self.bytes_received: int = 0
+        self.chunks_decoded: int = 0
         self.status_code: int | None = None
         self.headers: Mapping[str, str] = {}
-        self.started_at = trio.current_time()
+        self.started_at: float = trio.current_time()
         self.first_chunk_at: float | None = None
         self.ended_at: float | None = None
 
@@ -118,7 +118,7 @@ class SessionState:
         message = self.snapshot
         self.messages.append(message)
         self.turn_open = False
-        self.usage += message.usage or Usage()
+        self.usage = self.usage + (message.usage or Usage())
         self.stop_reason = message.stop_reason
         self.rounds += 1
         return message

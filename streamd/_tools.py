@@ -35,7 +35,7 @@ class Tool:
         self._is_async = inspect.iscoroutinefunction(function)
         label = name or str(getattr(function, "__name__", type(function).__name__))
         self._arguments = _arguments_type(function, label)
-        self.spec = ToolSpec(
+        self.spec: ToolSpec = ToolSpec(
             name=label,
             description=description if description is not None else inspect.getdoc(function) or "",
             input_schema=_schema(self._arguments, label),
