@@ -78,8 +78,8 @@ async def _refuse(provider: Provider, response: Response) -> None:
 def _target(response: Response) -> str:
     """The host a redirect leads to: the rest of the address may be anything."""
     try:
-        return httpx.URL(response.headers.get("location", "")).host or "a place on the same host"
-    except httpx.InvalidURL:
+        return httpx.URL(response.headers.get("location", "")).host or "a place it does not name"
+    except (httpx.InvalidURL, ValueError):
         return "an address that cannot be read"
 
 
