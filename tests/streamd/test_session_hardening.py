@@ -312,7 +312,7 @@ async def test_approval_may_take_its_time(autojump_clock: MockClock) -> None:
         await trio.sleep(3600)
         return True
 
-    def quick() -> str:
+    async def quick() -> str:
         return "ok"
 
     round_of_tools = [chunked(call("quick", ""), finish("tool_calls"), DONE)]
