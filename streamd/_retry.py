@@ -45,7 +45,7 @@ class Retry(Struct, frozen=True, kw_only=True):
         if not error.retryable or retries >= self.max_retries:
             return None
         asked = error.retry_after if isinstance(error, APIError) else None
-        if asked is not None and asked > self.max_retry_after:
+        if asked is not None and (asked > self.max_retry_after or math.isinf(asked)):
             return None
         backoff = draw * min(self.maximum, self.initial * 2.0**retries)
         return max(asked or 0.0, backoff)

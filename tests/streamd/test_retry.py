@@ -1,5 +1,7 @@
 """The retry decision: pure, so every rule is one line."""
 
+import math
+
 import pytest
 
 from streamd._retry import Retry
@@ -30,13 +32,25 @@ def test_the_delay_before_the_next_attempt(
     assert Retry().delay(error, retries, draw) == delay
 
 
+def test_no_one_waits_for_ever() -> None:
+    """A wait without end is no wait, whatever the limit."""
+    assert Retry(max_retry_after=math.inf).delay(RateLimitError("wait", retry_after=math.inf), 0, 0.5) is None
+
+
 def test_the_backoff_has_a_ceiling() -> None:
     """However many retries were made, the wait stays below `maximum`."""
     assert Retry(max_retries=50).delay(LOST, 40, 1.0) == 8.0
 
 
 @pytest.mark.parametrize(
-    "bad", [{"max_retries": -1}, {"initial": 9.0}, {"initial": -1.0}, {"max_retry_after": -1}]
+    "bad",
+    [
+        {"max_retries": -1},
+        {"initial": 9.0},
+        {"initial": -1.0},
+        {"max_retry_after": -1},
+        {"maximum": math.inf},
+    ],
 )
 def test_impossible_policies_are_refused(bad: dict[str, float]) -> None:
     """Negative counts and times, and a first wait above the last, are the caller's error."""
