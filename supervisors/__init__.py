@@ -1,7 +1,7 @@
 """OTP-style supervision for trio: ordered starts and stops, restarts within limits, nothing left behind."""
 
 from ._actor import Actor as Actor
-from ._actor import ActorRef as ActorRef
+from ._actor_ref import ActorRef as ActorRef
 from ._context import ChildContext as ChildContext
 from ._context import current_child as current_child
 from ._dynamic import DynamicSupervisor as DynamicSupervisor

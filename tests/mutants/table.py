@@ -500,7 +500,7 @@ MUTANTS = (
     Mutant(
         "old mailbox",
         "an actor that ended takes no more messages",
-        "_actor.py",
+        "_actor_ref.py",
         "        self._mailbox = None\n        lifetime",
         "        lifetime",
     ),
