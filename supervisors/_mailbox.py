@@ -30,7 +30,7 @@ class PendingCast(Generic[CastT]):
     __slots__ = ("_task", "message")
 
     def __init__(self, message: CastT) -> None:
-        self.message = message
+        self.message: CastT = message
         self._task: trio.lowlevel.Task | None = None
 
     def wake(self) -> None:
@@ -111,12 +111,12 @@ class Mailbox:
     )
 
     def __init__(self, name: str, capacity: int) -> None:
-        self.name = name
+        self.name: str = name
         self.task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
-        self.token = trio.lowlevel.current_trio_token()
+        self.token: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
         self.calls: dict[PendingCall[Any, Any], None] = {}
         self.waits_for: Mailbox | None = None
-        self.stopping = False
+        self.stopping: bool = False
         self.exit: Exit | None = None
         self._capacity = capacity
         self._inside: deque[Letter] = deque()

@@ -29,8 +29,8 @@ class PendingCall(Generic[CallT, AnswerT]):
     __slots__ = ("_answer", "_caller", "_down", "_settled", "_task", "message", "to")
 
     def __init__(self, message: CallT, to: Mailbox, caller: Mailbox | None) -> None:
-        self.message = message
-        self.to = to
+        self.message: CallT = message
+        self.to: Mailbox = to
         self._caller = caller
         self._task: trio.lowlevel.Task | None = None
         self._settled = False
