@@ -342,10 +342,15 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.model.settle()
         self.live.finish([id_], crashed=crashed)
 
-    @precondition(lambda self: len(self.running()) > 1 and self.strategy != "rest_for_one")
+    def order_matters(self) -> bool:
+        """Whether it shows who crashes first: it decides how many restarts are made, or whose health counts."""
+        since = {self.model.entries[id_].ready_at for id_ in self.running()}
+        return self.strategy == "rest_for_one" or (self.strategy == "one_for_all" and len(since) > 1)
+
+    @precondition(lambda self: len(self.running()) > 1 and not self.order_matters())
     @rule()
     def crash_all(self) -> None:
-        """All crash in one moment. Under rest_for_one, who is first decides how many restarts that makes."""
+        """All crash in one moment."""
         ids = self.running()
         for id_ in ids:
             if id_ in self.running():
