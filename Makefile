@@ -33,7 +33,7 @@ test: .venv/.dev ## all tests, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 mutants: .venv/.dev ## break supervisors/ in many places, one at a time: its tests must notice each
-	@echo 'mutants: two at a time, each in a copy; a minute or two'
+	@echo 'mutants: two at a time, each in a copy; some minutes'
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 check: .venv/.dev ## lint, format, and types in two checkers

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,14 @@ from tests.support.alone import command, environment, lay_out
 
 AT_ONCE = min(2, os.cpu_count() or 1)
 PATIENCE = 20.0
-"""Seconds without the next test's end after which the tests count as hanging; none takes a tenth of that."""
+"""Seconds without the next test's end after which the tests count as hanging, or ten times what the slowest takes."""
+
+NO_SHRINKING = """
+from hypothesis import Phase, settings
+settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate])
+settings.load_profile("mutants")
+"""
+"""That an example fails is enough; a small one need not be found."""
 
 
 def sown(mutant: Mutant, source: Path) -> str | None:
@@ -34,20 +42,33 @@ def sown(mutant: Mutant, source: Path) -> str | None:
     return text.replace(mutant.old, mutant.new) if text.count(mutant.old) == 1 else None
 
 
-def tested(base: Path, mutant: Mutant | None) -> tuple[str, str]:
-    """Run the tests against one mutant, or none: `killed`, `hangs`, `survived` or `stale`, and by which test."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the tests said of one mutant, or of none.
+
+    `verdict` is `killed`, `hangs`, `survived` or `stale`, `by` the test that noticed, `slowest` the seconds that the
+    slowest test took.
+    """
+
+    verdict: str
+    by: str = ""
+    slowest: float = 0.0
+
+
+def tested(base: Path, patience: float, mutant: Mutant | None) -> Outcome:
+    """Run the tests against one mutant, or none."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         tree = Path(folder, "tree")
         shutil.copytree(base, tree)
         if mutant is not None:
             text = sown(mutant, tree / "streamd" / "supervisors")
             if text is None:
-                return "stale", f"its text is not in supervisors/{mutant.file} exactly once"
+                return Outcome("stale", f"its text is not in supervisors/{mutant.file} exactly once")
             (tree / "streamd" / "supervisors" / mutant.file).write_text(text, "utf-8")
-        return outcome(tree)
+        return outcome(tree, patience)
 
 
-def outcome(tree: Path) -> tuple[str, str]:
+def outcome(tree: Path, patience: float) -> Outcome:
     """Run the tests of a tree until the first fails or hangs."""
     output = tree / "output"
     options = ("-x", "-v", "--hypothesis-seed=0", "--tb=line", "--color=no")
@@ -57,22 +78,23 @@ def outcome(tree: Path) -> tuple[str, str]:
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
-            size, since = 0, time.monotonic()
+            size, since, slowest = 0, time.monotonic(), 0.0
             while process.poll() is None:
                 time.sleep(0.05)
+                slowest = max(slowest, time.monotonic() - since)
                 if output.stat().st_size > size:
                     size, since = output.stat().st_size, time.monotonic()
-                elif time.monotonic() - since > PATIENCE:
-                    return "hangs", name_of(last_begun(output))
+                elif time.monotonic() - since > patience:
+                    return Outcome("hangs", name_of(last_begun(output)))
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     text = output.read_text("utf-8", "replace")
     if process.returncode == 0:
-        return "survived", ""
+        return Outcome("survived", slowest=slowest)
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.MULTILINE)
-    return "killed", name_of(failed[1] if failed else last_begun(output))
+    return Outcome("killed", name_of(failed[1] if failed else last_begun(output)))
 
 
 def last_begun(output: Path) -> str:
@@ -86,10 +108,10 @@ def name_of(node: str) -> str:
     return node.removeprefix("tests/supervisors/")
 
 
-def report(mutant: Mutant, verdict: str, by: str) -> str:
+def report(mutant: Mutant, outcome: Outcome) -> str:
     """One line about one mutant."""
     said = {"killed": "killed by", "hangs": "killed by hanging", "survived": "SURVIVED", "stale": "STALE:"}
-    return f"{mutant.name:34} {said[verdict]} {by}".rstrip()
+    return f"{mutant.name:34} {said[outcome.verdict]} {outcome.by}".rstrip()
 
 
 def main() -> int:
@@ -100,13 +122,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         base = Path(folder, "tree")
         lay_out(base)
-        verdict, by = tested(base, None)
-        if verdict != "survived":
-            print(f"without any mutant the tests fail or hang, at {by}")
+        (base / "conftest.py").write_text(NO_SHRINKING, "utf-8")
+        sound = tested(base, 10 * PATIENCE, None)
+        if sound.verdict != "survived":
+            print(f"without any mutant the tests fail or hang, at {sound.by}")
             return 1
-        for mutant, (verdict, by) in zip(chosen, pool.map(partial(tested, base), chosen), strict=True):
-            print(report(mutant, verdict, by), flush=True)
-            if verdict in ("survived", "stale"):
+        patience = max(PATIENCE, 10 * sound.slowest)
+        for mutant, found in zip(chosen, pool.map(partial(tested, base, patience), chosen), strict=True):
+            print(report(mutant, found), flush=True)
+            if found.verdict in ("survived", "stale"):
                 escaped.append(mutant)
     for mutant in escaped:
         print(
