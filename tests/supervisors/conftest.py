@@ -146,3 +146,18 @@ class Puppets:
 def puppets() -> Puppets:
     """Children that do as they are told."""
     return Puppets()
+
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def figures(pytestconfig: pytest.Config) -> list[str]:
+    """What is to be told in the summary of the whole run, one line each."""
+    return pytestconfig.stash.setdefault(FIGURES, [])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell it."""
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
