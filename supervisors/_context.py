@@ -1,7 +1,8 @@
 """What a child can know and say about itself."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from __future__ import annotations
+
+from types import TracebackType
 
 import trio
 
@@ -9,6 +10,30 @@ from ._child import Child, current
 from ._published import Watchable
 
 __all__ = ["ChildContext", "current_child"]
+
+
+class UntilStop:
+    """The block of `until_stop`.
+
+    Not a generator, as type checkers take what follows `with …: await trio.sleep_forever()` for unreachable unless
+    `__exit__` returns `bool`.
+    """
+
+    __slots__ = ("_child", "_scope")
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        self._scope = trio.CancelScope()
+
+    def __enter__(self) -> trio.CancelScope:
+        self._child.trap(self._scope.cancel)
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> bool:
+        self._child.untrap(self._scope.cancel)
+        return self._scope.__exit__(kind, error, where)
 
 
 class ChildContext:
@@ -37,23 +62,17 @@ class ChildContext:
         """
         return self._child.stop_event()
 
-    @contextmanager
-    def until_stop(self) -> Generator[trio.CancelScope, None, None]:
+    def until_stop(self) -> UntilStop:
         """Run a block until the supervisor asks the child to stop (OTP: `trap_exit`, and `terminate` after it).
 
         The block is cancelled by the stop request; what follows it runs uncancelled, for at most `ChildSpec.shutdown`
         seconds after the request. Entering it once opts in for the rest of the child's life.
 
-        Yields:
-            The cancel scope of the block; its `cancelled_caught` tells whether the stop request ended it.
+        Returns:
+            A context manager that gives the cancel scope of the block; its `cancelled_caught` tells whether the stop
+            request ended it.
         """
-        scope = trio.CancelScope()
-        self._child.trap(scope.cancel)
-        try:
-            with scope:
-                yield scope
-        finally:
-            self._child.untrap(scope.cancel)
+        return UntilStop(self._child)
 
     def trap_stop(self) -> None:
         """Opt in to grace and nothing else: after the stop request the child works on for `ChildSpec.shutdown` seconds.

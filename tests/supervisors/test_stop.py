@@ -1,5 +1,6 @@
 """Stopping: grace, who gets it, what cuts it short, children that do not end, errors on the way out."""
 
+import inspect
 import math
 from typing import Any
 
@@ -304,3 +305,17 @@ async def test_supervision_error_keeps_the_last_sixteen() -> None:
     """However many failures there were."""
     error = SupervisionError("x", [])
     assert error.failures == ()
+
+
+async def test_code_after_until_stop_is_reachable_for_type_checkers() -> None:
+    """until_stop absorbs its own cancellation, and its `__exit__` says so by its type, as a CancelScope's does."""
+    returned: list[object] = []
+
+    async def child() -> None:
+        block = current_child().until_stop()
+        returned.append(inspect.get_annotations(type(block).__exit__, eval_str=True)["return"])
+
+    async with open_supervisor(ChildSpec(id="a", run=child, restart="temporary")) as supervisor:
+        while supervisor.children():
+            await wait_all_tasks_blocked()
+    assert returned == [bool]
