@@ -20,14 +20,15 @@ def lay_out(tree: Path) -> None:
 
 
 def environment(*path: Path, **variables: str) -> dict[str, str]:
-    """The variables to run Python with: its path, no more plugins of pytest than are asked for, no coverage."""
+    """The variables to run Python with: its path, few examples, only the plugins asked for, no coverage."""
     kept = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("COV_", "COVERAGE_", "PYTEST_"))
+        if not key.startswith(("COV_", "COVERAGE_", "PYTEST_", "STREAMD_"))
     }
     return {
         **kept,
+        "STREAMD_EXAMPLES": "900",
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
