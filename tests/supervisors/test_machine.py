@@ -4,6 +4,7 @@ The model is plain Python and knows no trio. The live side runs in trio's guest 
 one thing, let everything come to rest, look, and do the next.
 """
 
+import os
 import queue
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ from streamd.supervisors import (
 IDS = st.sampled_from("abcde")
 RESTARTS = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 SECONDS = st.sampled_from([0.5, 1.0, 2.5, 7.0, 30.0])
+
+
+EXAMPLES = int(os.environ.get("STREAMD_EXAMPLES") or 8_000) // 50
 
 
 @dataclass
@@ -426,7 +430,7 @@ def test_a_supervisor_does_what_its_model_does(strategy: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=150,
+            max_examples=EXAMPLES,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

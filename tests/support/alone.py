@@ -28,7 +28,7 @@ def environment(*path: Path, **variables: str) -> dict[str, str]:
     }
     return {
         **kept,
-        "STREAMD_EXAMPLES": "900",
+        "STREAMD_EXAMPLES": "600",
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
