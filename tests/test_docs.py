@@ -13,6 +13,9 @@ from streamd import Chunk, LocalServer
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+# No model has a say in these: what the page shows is what they print, to the letter.
+DETERMINED = re.compile(r"\bhttpx\.MockTransport\b|\bMockClock\b|\bstreamd\.supervisors\b")
+PLACE = re.compile(r"(?<=\w):\d+")  # a line of the page, or of a version of trio
 NAME = re.compile(r"\bstreamd(?:\.[A-Za-z_]\w*)+")
 
 
@@ -35,7 +38,7 @@ def test_an_example_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An example is a whole program; where it scripts the model it prints what the page shows.
+    """An example is a whole program; where it scripts the model, or needs none, it prints what the page shows.
 
     A provider that needs a key is the local server, which speaks its wire.
     """
@@ -46,8 +49,8 @@ def test_an_example_runs(
     program = compile("\n" * (line - 1) + source, page, "exec")
     exec(program, {"__name__": "__main__"})
     printed = capsys.readouterr().out
-    if "httpx.MockTransport" in source:
-        assert printed == shown
+    if DETERMINED.search(source):
+        assert PLACE.sub("", printed) == PLACE.sub("", shown)
     elif shown:
         assert printed.strip()
 
