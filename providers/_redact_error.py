@@ -26,7 +26,7 @@ def redact_error(error: StreamdError, secrets: Iterable[Secret]) -> None:
 
     Args:
         error: What is about to be raised or shown.
-        secrets: Everything the request held that must not show, such as the `Secret`s among its headers.
+        secrets: Everything the request held that must not show, such as the `Secret` values among its headers.
     """
     hidden = tuple(secrets)
     from_decoding = isinstance(error, APIError | StreamError)
