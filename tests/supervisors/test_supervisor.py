@@ -48,29 +48,6 @@ async def test_outer_cancellation_keeps_the_order(diary: Any, autojump_clock: An
     assert diary == ["+a1", "+b1", "+c1", "-c1", "-b1", "-a1"]
 
 
-@pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
-async def test_restart_types(restart: Any, fails: bool, autojump_clock: Any) -> None:
-    """Permanent always, transient only after an error, temporary never; a completed transient is kept, stopped."""
-    runs: list[int] = []
-
-    async def run() -> None:
-        runs.append(current_child().incarnation)
-        if len(runs) > 1:
-            await trio.sleep_forever()
-        await trio.sleep(1)
-        if fails:
-            raise ValueError
-
-    async with open_supervisor(ChildSpec(id="a", run=run, restart=restart)) as supervisor:
-        await trio.sleep(2)
-        states = [(info.id, info.state) for info in supervisor.children()]
-    if restart == "permanent" or (restart == "transient" and fails):
-        assert (runs, states) == ([1, 2], [("a", "running")])
-    else:
-        assert (runs, states) == ([1], [("a", "stopped")] if restart == "transient" else [])
-
-
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [
@@ -91,19 +68,6 @@ async def test_strategies(strategy: Any, expected: list[str], diary: Any, autoju
         assert diary == expected
 
 
-@pytest.mark.parametrize("strategy", ["rest_for_one", "one_for_all"])
-async def test_a_temporary_bystander_is_dropped(strategy: Any, diary: Any, autojump_clock: Any) -> None:
-    """A temporary sibling is stopped with its group and never started again."""
-    async with open_supervisor(
-        diary.child("a", crash_after=1, crash_times=1),
-        diary.child("b", restart="temporary"),
-        strategy=strategy,
-    ) as supervisor:
-        await trio.sleep(2)
-        assert diary == ["+a1", "+b1", "-a1", "-b1", "+a2"]
-        assert [info.id for info in supervisor.children()] == ["a"]
-
-
 async def test_a_group_restart_revives_the_stopped(diary: Any, autojump_clock: Any) -> None:
     """A group restart is the initial state again: a sibling stopped by hand runs afterwards (OTP's `tree` case)."""
     async with open_supervisor(
@@ -112,34 +76,6 @@ async def test_a_group_restart_revives_the_stopped(diary: Any, autojump_clock: A
         await supervisor.stop_child("b")
         await trio.sleep(3)
         assert [info.state for info in supervisor.children()] == ["running", "running"]
-
-
-@pytest.mark.parametrize("strategy", ["rest_for_one", "one_for_all"])
-async def test_another_child_fails_to_restart(strategy: Any, diary: Any, autojump_clock: Any) -> None:
-    """rest_for_one goes on from the child that failed to start, one_for_all begins anew; each try is charged."""
-
-    async def picky(*, task_status: Any) -> None:
-        number = current_child().incarnation
-        diary.append(f"+b{number}")
-        if number == 2:
-            raise ValueError("not yet")
-        task_status.started()
-        await trio.sleep_forever()
-
-    async with open_supervisor(
-        diary.child("a", crash_after=1, crash_times=1),
-        ChildSpec(id="b", run=picky),
-        diary.child("c"),
-        strategy=strategy,
-    ):
-        await trio.sleep(0.5)
-        assert diary.take() == ["+a1", "+b1", "+c1"]
-        await trio.sleep(1)
-        first = ["-a1", "-c1"]
-        if strategy == "rest_for_one":
-            assert diary == [*first, "+a2", "+b2", "+b3", "+c2"]
-        else:
-            assert diary == [*first, "+a2", "+b2", "-a2", "+a3", "+b3", "+c2"]
 
 
 async def test_the_limit_ends_the_supervisor_with_its_causes(diary: Any, autojump_clock: Any) -> None:
