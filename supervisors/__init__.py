@@ -38,6 +38,8 @@ from ._events import SupervisorStopped as SupervisorStopped
 from ._events import SupervisorStopping as SupervisorStopping
 from ._exits import Exit as Exit
 from ._exits import ExitKind as ExitKind
+from ._handle import TaskCancelled as TaskCancelled
+from ._handle import TaskHandle as TaskHandle
 from ._mailbox import MailboxStatistics as MailboxStatistics
 from ._open import SupervisorOptions as SupervisorOptions
 from ._open import open_dynamic_supervisor as open_dynamic_supervisor
@@ -63,8 +65,6 @@ from ._spec import Restart as Restart
 from ._spec import RestartLimit as RestartLimit
 from ._spec import Strategy as Strategy
 from ._supervisor import Supervisor as Supervisor
-from ._tasks import TaskCancelled as TaskCancelled
-from ._tasks import TaskHandle as TaskHandle
 from ._tasks import TaskSupervisor as TaskSupervisor
 from ._tasks import open_task_supervisor as open_task_supervisor
 from ._tree import Branch as Branch
