@@ -112,7 +112,8 @@ class Child:
         if status is not None:
             status.close()  # the frames of the error hold it, and the child holds the error
         self._finish(value, error, returned=returned)
-        error = None
+        # From 3.12 on the error's frames lead to this one, which would hold the child, and so the error.
+        del error, value, status, self
 
     def _finish(self, value: object, error: BaseException | None, *, returned: bool) -> None:
         lifetime = trio.current_time() - self.started_at
