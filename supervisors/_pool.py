@@ -203,7 +203,8 @@ class Pool:
             self.forget(place)
             self._signal.set()
         elif child.expected or (not child.ready and (child.number == 1 or error is None)):
-            self.forget(place)  # the caller of stop_child or start_child is told; an early return is no failure
+            # The caller of stop_child or start_child is told; an early return is no failure.
+            self.forget(place)
         elif should_restart(place.restart, failed=error is not None):
             self._exits.append((place, child))
             place.restarting = True
