@@ -130,7 +130,7 @@ async def open_session(
             restarts=RestartLimit(0),
             name="session",
         ) as supervisor:
-            session = Session(plan, state, edge, high_watermark, supervisor.request_shutdown)
+            session = Session(plan, state, edge, high_watermark, supervisor)
             try:
                 yield session
             finally:

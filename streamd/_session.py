@@ -9,6 +9,7 @@ from typing import Self, final
 import trio
 
 from streamd.providers import Chunk, Message, Stop, Text, ToolResult
+from streamd.supervisors import Supervisor, Tree, snapshot
 
 from ._conversation import Plan
 from ._edge import ConsumerEdge
@@ -34,13 +35,13 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         state: SessionState,
         edge: ConsumerEdge,
         high_watermark: int,
-        stop: Callable[[], None],
+        supervisor: Supervisor,
     ) -> None:
         self._plan = plan
         self._state = state
         self._edge = edge
         self._high_watermark = high_watermark
-        self._stop = stop
+        self._supervisor = supervisor
         self._closed = False
 
     def __repr__(self) -> str:
@@ -86,7 +87,7 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         """
         if self._state.finish("cancelled"):
             self._edge.end()
-            self._stop()
+            self._supervisor.request_shutdown("the session was cancelled")
 
     async def aclose(self) -> None:
         """Cancel the session, and read no more of it: `receive` raises `trio.ClosedResourceError` from here on."""
@@ -145,6 +146,13 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
             time_to_first_chunk=state.time_to_first_chunk,
             duration=state.duration,
         )
+
+    def tree(self) -> Tree:
+        """The session's task tree at this moment: its actors, what each waits for, and its tools.
+
+        `streamd.supervisors.render` draws it as text.
+        """
+        return snapshot(self._supervisor)
 
     async def metadata(self) -> SessionMetadata:
         """What is known of the session once its transport has ended; waits until then.

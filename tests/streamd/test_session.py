@@ -18,6 +18,7 @@ from streamd import (
     open_session,
     stream,
 )
+from streamd.supervisors import render
 from tests.support.chat import answer, finish, text
 from tests.support.server import KEEP_OPEN, Pause, chunked, response
 from tests.support.sessions import chat_model, messages_model, read, scripted_network, scripted_session
@@ -336,3 +337,16 @@ async def test_repr_names_model_and_status() -> None:
     """The repr says what it is, and nothing secret."""
     async with scripted_session([response(500)], retry=None) as session:
         assert repr(session) == "<streamd.Session openai-compatible:tiny-1 init>"
+
+
+async def test_the_tree_shows_every_actor() -> None:
+    """While it streams, the tree has the conversation, and in it the attempt with its three actors."""
+    async with scripted_session([chunked(text("Hel"), last=False), KEEP_OPEN]) as session:
+        await session.receive()
+        await wait_all_tasks_blocked()
+        (conversation,) = session.tree().children
+        assert conversation.id == "conversation"
+        (attempt,) = conversation.supervisors
+        assert [child.id for child in attempt.children] == ["watchdog", "parser", "producer"]
+        assert "producer" in render(session.tree())
+    assert session.tree().children == ()
