@@ -45,7 +45,6 @@ from ._open import SupervisorOptions as SupervisorOptions
 from ._open import open_dynamic_supervisor as open_dynamic_supervisor
 from ._open import open_supervisor as open_supervisor
 from ._past import PastError as PastError
-from ._published import AnySupervisor as AnySupervisor
 from ._published import Watchable as Watchable
 from ._ref import ChildRef as ChildRef
 from ._registry import Registry as Registry
@@ -55,6 +54,7 @@ from ._ring import EventLog as EventLog
 from ._slots import ChildInfo as ChildInfo
 from ._slots import ChildState as ChildState
 from ._slots import Counts as Counts
+from ._snapshot import AnySupervisor as AnySupervisor
 from ._snapshot import snapshot as snapshot
 from ._spec import AutoShutdown as AutoShutdown
 from ._spec import Backoff as Backoff

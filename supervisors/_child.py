@@ -13,7 +13,7 @@ import trio
 
 from ._errors import InvalidSpec, LeakedCancellation
 from ._exits import Exit
-from ._published import AnySupervisor, Published
+from ._published import Published
 from ._spec import ChildSpec
 
 __all__ = ["Child", "Owner", "current", "hide", "show"]
@@ -272,7 +272,7 @@ def _leaks(error: BaseException) -> bool:
     return group.subgroup(trio.Cancelled) is not None
 
 
-def show(supervisor: AnySupervisor) -> Child | None:
+def show(supervisor: object) -> Child | None:
     """Let the child this task belongs to, if any, show a supervisor that begins to run in it; return the child."""
     host = current.get()
     if host is not None:
@@ -280,7 +280,7 @@ def show(supervisor: AnySupervisor) -> Child | None:
     return host
 
 
-def hide(supervisor: AnySupervisor, host: Child | None) -> None:
+def hide(supervisor: object, host: Child | None) -> None:
     """Take back what `show` did."""
     if host is not None and host.published is not None:
         host.published.supervisors.pop(supervisor, None)

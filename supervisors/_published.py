@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from ._dynamic import DynamicSupervisor
-    from ._supervisor import Supervisor
-    from ._tasks import TaskSupervisor
-
-__all__ = ["AnySupervisor", "Fill", "Published", "Watchable"]
-
-AnySupervisor: TypeAlias = "Supervisor | DynamicSupervisor | TaskSupervisor"
-"""Whatever holds children or tasks."""
+__all__ = ["Fill", "Published", "Watchable"]
 
 
 class Fill(Protocol):
@@ -52,11 +44,12 @@ class Published:
 
     Attributes:
         channels: those it watches, by what it calls them.
-        supervisors: those that run in its task or in tasks it started, as keys.
+        supervisors: those that run in its task or in tasks it started, as keys. Of what kind they are is known to
+            whoever looks: a child does not know what supervises.
     """
 
     __slots__ = ("channels", "supervisors")
 
     def __init__(self) -> None:
         self.channels: dict[str, Watchable] = {}
-        self.supervisors: dict[AnySupervisor, None] = {}
+        self.supervisors: dict[object, None] = {}

@@ -2,19 +2,23 @@
 
 import os
 from collections import deque
+from typing import TypeAlias, cast
 
 import trio
 
 from ._child import Child
 from ._dynamic import DynamicSupervisor
 from ._past import past_exit
-from ._published import AnySupervisor, Fill, Published
+from ._published import Fill, Published
 from ._slots import Slot
 from ._supervisor import Supervisor
 from ._tasks import TaskSupervisor
 from ._tree import Branch, ChannelFill, Frame, Tree, TreeState
 
-__all__ = ["snapshot"]
+__all__ = ["AnySupervisor", "snapshot"]
+
+AnySupervisor: TypeAlias = Supervisor | DynamicSupervisor | TaskSupervisor
+"""Whatever holds children or tasks."""
 
 DEPTH = 3
 """How many frames outside of trio a snapshot shows of each child."""
@@ -87,7 +91,7 @@ def _branch(above: str, slot: Slot, now: float, due: float) -> Branch:
         blocked=() if child.task is None or spec.kind == "supervisor" else _blocked(child.task),
         last=last,
         channels=tuple(_fill(name, channel.statistics()) for name, channel in shown.channels.items()),
-        supervisors=tuple(_tree(one, path) for one in shown.supervisors),
+        supervisors=tuple(_tree(cast("AnySupervisor", one), path) for one in shown.supervisors),
     )
 
 
