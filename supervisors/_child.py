@@ -33,6 +33,10 @@ class Owner(Protocol):
         """Is called, in the child's task, when it gets ready and when it has ended."""
         ...
 
+    def expects(self, id: str, /) -> bool:  # noqa: A002 - as the spec's field
+        """Tell whether the child of this id runs, or is to be started again."""
+        ...
+
 
 class Child:
     """One incarnation of a child.

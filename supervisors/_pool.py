@@ -52,6 +52,10 @@ class Place(Slot):
         else:
             self.pool.on_ready(child)
 
+    def expects(self, id: str, /) -> bool:  # noqa: A002 - the place is the id
+        """Tell whether its child runs, or is to be started again."""
+        return self.pool.closing is None and self in self.pool.places and self.expected
+
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import trio
 
-from ._child import Child, current
+from ._child import Child, Owner, current
 from ._errors import NameTaken, NotRunning, UnknownName
 from ._ref import ChildRef, child_of
 
@@ -20,15 +20,16 @@ class Registry(Generic[RefT]):
     """Unique names, each for as long as one child runs. Registries are objects; there is no global one.
 
     A name is gone in the very step in which its child ends, before anybody can hear of the end: no name ever resolves
-    to what is dead. A child that registers its name whenever it starts, as an `Actor` does in `init`, has it again
-    after every restart.
+    to what is dead. As long as the child is to be restarted, its name is kept for it: nobody else can take it. A child
+    that registers its name whenever it starts, as an `Actor` does in `init`, so has it again after every restart.
     """
 
-    __slots__ = ("__weakref__", "_awaited", "_entries", "_names")
+    __slots__ = ("__weakref__", "_awaited", "_entries", "_kept", "_names")
 
     def __init__(self) -> None:
         self._entries: dict[Hashable, tuple[RefT, Child]] = {}
         self._names: dict[Child, dict[Hashable, None]] = {}  # of every live child that ever registered here
+        self._kept: dict[Hashable, tuple[Owner, str]] = {}  # names of children between two of their runs
         self._awaited: dict[Hashable, trio.lowlevel.ParkingLot] = {}
 
     def register(self, name: Hashable, ref: RefT, *, child: ChildRef | None = None) -> None:
@@ -40,7 +41,7 @@ class Registry(Generic[RefT]):
             child: whose end frees the name; None is the child that is running, see `current_child`.
 
         Raises:
-            NameTaken: the name is in use, be it by the same child.
+            NameTaken: the name is in use, be it by the same child, or is kept for a child that is to be restarted.
             NotRunning: the child has ended.
             RuntimeError: `child` was not given outside of a supervised child.
         """
@@ -53,6 +54,10 @@ class Registry(Generic[RefT]):
             raise NotRunning(f"register({name!r}): child {holder.spec.id!r} has ended")
         if name in self._entries:
             raise NameTaken(f"register({name!r}): child {self._entries[name][1].spec.id!r} has this name")
+        kept = self._kept.pop(name, None)
+        if kept not in (None, (holder.owner, holder.spec.id)) and kept[0].expects(kept[1]):
+            self._kept[name] = kept
+            raise NameTaken(f"register({name!r}): it is kept for child {kept[1]!r}, which is to be restarted")
         self._entries[name] = ref, holder
         if holder not in self._names:
             self._names[holder] = {}
@@ -119,5 +124,8 @@ class Registry(Generic[RefT]):
         return len(self._entries)
 
     def _forget(self, child: Child) -> None:
+        self._kept = {name: kept for name, kept in self._kept.items() if kept[0].expects(kept[1])}
         for name in self._names.pop(child):
             del self._entries[name]
+            if child.owner.expects(child.spec.id):
+                self._kept[name] = child.owner, child.spec.id

@@ -86,6 +86,11 @@ class Run:
             self._exits.append(child)
         self._signal.set()
 
+    def expects(self, id: str, /) -> bool:  # noqa: A002 - as the spec's field
+        """Tell whether the child of this id runs, or is to be started again."""
+        slot = self.slots.get(id)
+        return self.closing is None and slot is not None and slot.expected
+
     def close(self, reason: str) -> None:
         """Note that everything is to be stopped; the first reason counts."""
         if self.closing is None:

@@ -9,6 +9,7 @@ from ._errors import ChildExists
 from ._exits import Exit
 from ._limit import Streak
 from ._plan import Plan
+from ._policy import should_restart
 from ._spec import ChildKind, ChildSpec, Restart
 
 __all__ = ["ChildInfo", "ChildState", "Counts", "Slot", "count", "rebuilt"]
@@ -76,6 +77,15 @@ class Slot:
         if self.child is not None:
             return "running" if self.child.ready else "starting"
         return "restarting" if self.restarting else "stopped"
+
+    @property
+    def expected(self) -> bool:
+        """Whether the child runs, or is to be started again."""
+        end = self.child.exit if self.child is not None else None
+        if end is None:
+            return self.child is not None or self.restarting
+        # It has just ended, and what becomes of it is decided next.
+        return should_restart(self.restart, failed=end.error is not None)
 
     def info(self) -> ChildInfo:
         """Return what `children()` reports."""

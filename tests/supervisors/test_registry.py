@@ -14,6 +14,7 @@ from streamd.supervisors import (
     Actor,
     ActorDown,
     ActorRef,
+    Backoff,
     ChildExited,
     ChildSpec,
     ChildStartError,
@@ -291,8 +292,8 @@ def test_a_name_always_means_a_live_child(lives: Any, pauses: Any, rnd: object) 
         ref = f"{me.id}#{me.incarnation}"
         try:
             registry.register(name, ref)
-        except NameTaken:
-            if name not in live:
+        except NameTaken as error:
+            if name not in live and "kept for" not in str(error):
                 broken.append(f"{ref}: {name} was taken by nobody")
             raise
         live[name] = ref
@@ -319,3 +320,54 @@ def test_a_name_always_means_a_live_child(lives: Any, pauses: Any, rnd: object) 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     assert broken == []
     assert (registry._entries, registry._names) == ({}, {})
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["supervisor", "dynamic"])
+async def test_a_name_is_kept_for_a_child_that_is_restarted(autojump_clock: Any, dynamic: bool) -> None:
+    """Between two runs the name resolves to nothing and nobody else can take it; after the last run it is free."""
+    registry: Registry[str] = Registry()
+    runs: list[int] = []
+
+    async def named() -> None:
+        registry.register("name", f"run {len(runs)}")
+        runs.append(len(runs))
+        await trio.sleep(1)
+        if len(runs) < 3:
+            raise ValueError("again")
+
+    async def rival(seen: list[str]) -> None:
+        try:
+            registry.register("name", "rival")
+        except NameTaken as error:
+            seen.append(str(error).partition(": ")[2])
+        else:
+            seen.append("taken")
+
+    spec = ChildSpec(id="named", run=named, restart="transient")
+    backoff = Backoff(initial=10.0, factor=1.0, jitter=0.0)
+    limit = RestartLimit(5, per=1000.0)
+    seen: list[str] = []
+    opened: Any = (
+        open_dynamic_supervisor(restarts=limit, backoff=backoff)
+        if dynamic
+        else open_supervisor(restarts=limit, backoff=backoff)
+    )
+    async with opened as supervisor, open_dynamic_supervisor() as others:
+        await supervisor.start_child(spec)
+
+        async def try_it() -> None:
+            ref = await others.start_child(ChildSpec(id="rival", run=rival, args=(seen,)))
+            await ref.wait()
+
+        await trio.sleep(0.5)
+        await try_it()
+        await trio.sleep(1)  # it has failed, and waits for its restart
+        assert "name" not in registry
+        await try_it()
+        await trio.sleep(10)  # the second run
+        assert registry.lookup("name") == "run 1"
+        await trio.sleep(12)  # the third has ended for good
+        await try_it()
+    kept = "it is kept for child 'named', which is to be restarted"
+    assert seen == ["child 'named' has this name", kept, "taken"]
+    assert runs == [0, 1, 2]
