@@ -5,6 +5,8 @@ from ._catalog import PROVIDERS as PROVIDERS
 from ._catalog import ProviderInfo as ProviderInfo
 from ._catalog import ProviderRow as ProviderRow
 from ._catalog import known_providers as known_providers
+from ._decoder import EventMachine as EventMachine
+from ._decoder import SSEChunkDecoder as SSEChunkDecoder
 from ._fold import Folding as Folding
 from ._fold import fold as fold
 from ._openai_chat_provider import OpenAIChat as OpenAIChat
@@ -75,6 +77,7 @@ __all__ = [
     "ConfigError",
     "Context",
     "Decoder",
+    "EventMachine",
     "EventTooLarge",
     "Folding",
     "HTTPRequest",
@@ -101,6 +104,7 @@ __all__ = [
     "Refusal",
     "Reset",
     "Role",
+    "SSEChunkDecoder",
     "SSEDecoder",
     "Secret",
     "SequenceGap",

@@ -55,6 +55,7 @@ class Folding:
         )
         self._pieces: list[str] = []
         self._usage: Usage | None = None
+        self._metadata: Metadata | None = None
         self._stop_reason: StopReason | None = None
 
     def add(self, chunks: Iterable[Chunk]) -> None:
@@ -72,6 +73,11 @@ class Folding:
     def usage(self) -> Usage | None:
         """The last usage that was reported."""
         return self._usage
+
+    @property
+    def metadata(self) -> Metadata | None:
+        """The last the provider said of the response."""
+        return self._metadata
 
     def message(self) -> Message:
         """The message so far."""
@@ -113,7 +119,7 @@ class Folding:
             case Reset():
                 self._clear()
             case Metadata():
-                pass
+                self._metadata = chunk
 
     def _grow(self, kind: type[Text] | type[Thinking] | type[Refusal], text: str) -> None:
         if kind is not self._kind:

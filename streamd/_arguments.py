@@ -32,7 +32,7 @@ def check_runtime(
     if not trio.lowlevel.in_trio_task():
         raise ConfigError("a session runs in a trio task: call trio.run(your_main_function)")
     for name, value in (("max_rounds", max_rounds), ("high_watermark", high_watermark)):
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
     if tool_timeout is not None and not (isinstance(tool_timeout, int | float) and tool_timeout > 0):
         raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")

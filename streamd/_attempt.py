@@ -60,6 +60,8 @@ async def attempt(
     try:
         await pipeline.run()
     except SupervisionError as failed:
+        if not state.turn_open:
+            return  # the turn is complete, and what failed was its clearing away
         error = failed.failures[0].error
     else:
         return

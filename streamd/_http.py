@@ -87,7 +87,8 @@ async def open_response(
             async with aclosing(response.stream.__aiter__()) as body:
                 yield Response(response.status_code, response.headers, body)
     finally:
-        await response.aclose()
+        with _typed_errors("stream"):
+            await response.aclose()
 
 
 def _message(client: HTTPClient, request: HTTPRequest, user_agent: str, connect: float | None) -> Any:

@@ -128,15 +128,23 @@ async def serve(
         args=(server, command, start_timeout),
         shutdown=2 * GRACE,
     )
+    left: Exception | None = None
     try:
         async with open_supervisor(child, restarts=RESTARTS, backoff=BACKOFF):
-            yield server
+            try:
+                yield server
+            except Exception as error:  # noqa: BLE001  (the block's own, raised below whatever became of the server)
+                left = error
     except (ChildStartError, RestartLimitExceeded) as error:
         match error.failures:
-            case [*_, ChildFailure(id=child.id, error=last)]:
+            case [*_, ChildFailure(id=child.id, error=last)] if left is None:
                 raise ModelUnavailable(str(last)) from error
-            case _:
+            case _ if left is None:
                 raise
+            case _:
+                pass
+    if left is not None:
+        raise left
 
 
 async def run_server(

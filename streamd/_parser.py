@@ -16,6 +16,9 @@ from .errors import StreamdError
 
 __all__ = ["parse"]
 
+LINGER = 0.05
+"""Seconds. Servers that send the body's end at all send it at once, though often in a packet of its own."""
+
 
 async def parse(
     events: trio.MemoryReceiveChannel[HTTPEvent],
@@ -42,9 +45,18 @@ async def parse(
                 parser.close()
                 break
             parser.feed(event)
-            await edge.room()
             if decoder.done:
+                await _linger(events)
                 break
+            await edge.room()
+
+
+async def _linger(events: trio.MemoryReceiveChannel[HTTPEvent]) -> None:
+    """Give the body a moment to end after the turn did: only then can its connection be used again."""
+    with trio.move_on_after(LINGER):
+        async for event in events:
+            if not event or isinstance(event, StreamdError):
+                return
 
 
 class _Parser:
@@ -60,6 +72,8 @@ class _Parser:
 
     def feed(self, data: bytes) -> None:
         """Decode the bytes of one read."""
+        if self._state.finished.is_set():
+            return  # cancelled while these bytes were on their way
         try:
             chunks = self._decoder.feed(data)
         except StreamdError as error:
@@ -71,6 +85,8 @@ class _Parser:
 
     def close(self) -> None:
         """The body ended as HTTP says a body ends: the decoder knows whether the turn did."""
+        if self._state.finished.is_set():
+            return
         try:
             chunks = self._decoder.close()
         except StreamdError as error:

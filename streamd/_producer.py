@@ -57,9 +57,11 @@ async def produce(
                     except trio.WouldBlock:
                         with clock.paused():
                             await events.send(data)
-            await events.send(b"")
+            last: HTTPEvent = b""
         except StreamdError as error:
-            await events.send(error)
+            last = error
+        with clock.paused():
+            await events.send(last)
 
 
 async def _refuse(provider: Provider, response: Response) -> None:

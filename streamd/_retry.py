@@ -25,13 +25,17 @@ class Retry(Struct, frozen=True, kw_only=True):
     max_retry_after: float = 120.0
 
     def __post_init__(self) -> None:
-        if (
-            self.max_retries < 0
-            or not 0 <= self.initial <= self.maximum < math.inf
-            or self.max_retry_after < 0
+        seconds = ("initial", "maximum", "max_retry_after")
+        if not (
+            isinstance(getattr(self, "max_retries"), int)  # noqa: B009  (callers without a type checker)
+            and all(isinstance(getattr(self, each), int | float) for each in seconds)
+            and self.max_retries >= 0
+            and 0 <= self.initial <= self.maximum < math.inf
+            and self.max_retry_after >= 0
         ):
             raise ConfigError(
-                f"Retry needs max_retries >= 0 and 0 <= initial <= maximum, all finite, not {self!r}"
+                "Retry needs a whole max_retries >= 0, 0 <= initial <= maximum, both finite, and "
+                f"max_retry_after >= 0, not {self!r}"
             )
 
     def delay(self, error: StreamdError, retries: int, draw: float) -> float | None:

@@ -19,6 +19,8 @@ from .errors import StreamdError
 
 __all__ = ["Session", "TextStream"]
 
+CANCELLED = "Error: the session was cancelled before the tool had answered"
+
 
 @final
 class Session(trio.abc.ReceiveChannel[Chunk]):
@@ -224,6 +226,12 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         state = self._state
         cut = state.snapshot
         turns = (*state.messages, *((cut,) if state.turn_open and cut.content else ()))
+        if state.status == "cancelled" and self._plan.auto_tools and turns:
+            # A call without a result could not be sent back.
+            calls = turns[-1].tool_calls
+            turns += tuple(
+                Message.tool(ToolResult(each.id, each.name, CANCELLED, is_error=True)) for each in calls
+            )
         last = next((turn for turn in reversed(turns) if turn.role == "assistant"), Message("assistant", ()))
         return Response(
             message=last,

@@ -24,7 +24,7 @@ class SessionState:
     """The state of one session's actors, in one place.
 
     `messages` are the turns that are complete, in conversation order; `turn` is the turn under way, or the last one,
-    and `turn_open` tells which. `told` is what the provider said of the last response. `held` are chunks of the turn
+    and `turn_open` tells which. `held` are chunks of the turn
     that the consumer was not given yet, as they can still be taken back. The counters run over all attempts.
     """
 
@@ -48,7 +48,6 @@ class SessionState:
         "status",
         "status_code",
         "stop_reason",
-        "told",
         "turn",
         "turn_open",
         "usage",
@@ -58,7 +57,6 @@ class SessionState:
         self.history: tuple[Message, ...] = tuple(history)
         self.messages: list[Message] = []
         self.turn: Folding = Folding()
-        self.told: Metadata = Metadata()
         self.held: list[Chunk] = []
         self.phase: Phase = "connect"
         self.turn_open: bool = False
@@ -101,8 +99,6 @@ class SessionState:
         for chunk in chunks:
             if isinstance(chunk, PRELUDE):
                 self.held = [other for other in self.held if type(other) is not type(chunk)]
-            if isinstance(chunk, Metadata):
-                self.told = chunk
             self.held.append(chunk)
 
     def deliver(self) -> Sequence[Chunk]:
@@ -151,6 +147,11 @@ class SessionState:
     def time_to_first_chunk(self) -> float | None:
         """Seconds from the start to the first chunk handed to the consumer."""
         return None if self.first_chunk_at is None else self.first_chunk_at - self.started_at
+
+    @property
+    def told(self) -> Metadata:
+        """What the provider said of the last response."""
+        return self.turn.metadata or Metadata()
 
     @property
     def snapshot(self) -> Message:

@@ -36,7 +36,8 @@ class Toolbox:
         """Run all calls at once, and return their results in the calls' order.
 
         A call made twice, with one id, is run once. Nothing a tool does is an error here: an unknown tool, arguments
-        that do not fit, a denial, an exception and a timeout each become a result that says so.
+        that do not fit, a denial, an exception and a timeout each become a result that says so. What is no
+        `Exception`, such as `KeyboardInterrupt`, is no failure of the tool: it ends the program as it would elsewhere.
         """
         handles: dict[str, TaskHandle[ToolResult]] = {}
         for call in calls:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import Literal, TypeVar, TypeVarTuple, Unpack
 
 import trio
 
@@ -120,8 +120,8 @@ class TaskSupervisor:
             del error, cancelled, leaving, value, handle
 
     @asynccontextmanager
-    async def hold(self) -> AsyncGenerator[trio.Event, None]:
-        """Hold the nursery of the tasks; leaving it normally waits for them. For `run` and `open_task_supervisor`."""
+    async def hold(self, *, drain: bool = True) -> AsyncGenerator[trio.Event, None]:
+        """Hold the nursery of the tasks; leaving it waits for them, or cancels them where it is not to `drain`."""
         if self._nursery is not None:
             raise AlreadyRunning(f"{self._name}: runs already")
         host = show(self)
@@ -131,6 +131,8 @@ class TaskSupervisor:
             async with trio.open_nursery() as self._nursery:
                 try:
                     yield shutdown
+                    if not drain:
+                        self._nursery.cancel_scope.cancel(f"the block of {self._name} was left")
                 except Exception as exc:  # noqa: BLE001 - the body's; raised below, as the nursery would wrap it
                     left.append(exc)
                     self._nursery.cancel_scope.cancel(f"the block of {self._name} failed")
@@ -138,7 +140,8 @@ class TaskSupervisor:
                     shutdown.set()
         except BaseExceptionGroup as group:
             # A task's KeyboardInterrupt is raised by the task, and by the body that awaited its result.
-            left = list({id(exc): exc for exc in (*left, *group.exceptions)}.values())
+            also = [exc for exc in group.exceptions if not (left and isinstance(exc, trio.Cancelled))]
+            left = list({id(exc): exc for exc in (*left, *also)}.values())
         finally:
             self._nursery = None
             hide(self, host)
@@ -204,16 +207,17 @@ async def _invoke(fn: Callable[[Unpack[Ts]], Awaitable[T]], args: tuple[*Ts]) ->
 
 @asynccontextmanager
 async def open_task_supervisor(
-    *, max_tasks: int | None = None, name: str | None = None
+    *, max_tasks: int | None = None, name: str | None = None, on_exit: Literal["drain", "cancel"] = "drain"
 ) -> AsyncGenerator[TaskSupervisor, None]:
     """Run a `TaskSupervisor` around the body of an `async with` block.
 
-    Leaving the block waits for every task; no new ones are taken then. When the body raises or the block is
-    cancelled, the tasks are cancelled together and waited for.
+    Leaving the block waits for every task, or cancels them all; no new ones are taken then. When the body raises or
+    the block is cancelled, the tasks are cancelled together and waited for.
 
     Args:
         max_tasks: how many may run at once; None is no bound.
         name: how it is called in task names.
+        on_exit: whether leaving the block waits for the tasks (`"drain"`) or cancels them first (`"cancel"`).
 
     Yields:
         The `TaskSupervisor`.
@@ -222,5 +226,5 @@ async def open_task_supervisor(
         InvalidSpec: as `TaskSupervisor`. An error of the body leaves the block as it is, bare.
     """
     supervisor = TaskSupervisor(max_tasks=max_tasks, name=name)
-    async with supervisor.hold():
+    async with supervisor.hold(drain=on_exit == "drain"):
         yield supervisor

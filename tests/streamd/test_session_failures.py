@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 import trio
 from trio.testing import MockClock
@@ -356,7 +357,7 @@ async def test_any_client_of_httpx_or_httpx2(
     name: str, script: Script, kind: type[StreamdError] | None, before: list[str]
 ) -> None:
     """With a client of the caller's the same faults are the same errors, and the client stays open."""
-    library = httpx if name == "httpx" else pytest.importorskip("httpx2")
+    library: Any = {"httpx": httpx, "httpx2": httpx2}[name]
     async with serve(script) as server, library.AsyncClient() as client:
         async with open_session(chat_model(server.url), "Hi", client=client, retry=None) as session:
             chunks, error = await read(session)

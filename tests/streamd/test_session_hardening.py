@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import trio
@@ -19,6 +20,7 @@ from streamd import (
     ConnectionLost,
     Metadata,
     RateLimitError,
+    Retry,
     Stalled,
     Stop,
     StreamdError,
@@ -33,7 +35,19 @@ from streamd import (
 )
 from streamd.providers import HTTPRequest
 from tests.support.chat import DONE, answer, call, delta, event, finish, text, usage
-from tests.support.server import FIN, KEEP_OPEN, RST, Flood, Script, chunk, chunked, response
+from tests.support.server import (
+    FIN,
+    KEEP_OPEN,
+    RST,
+    Delay,
+    Flood,
+    Pause,
+    Script,
+    chunk,
+    chunked,
+    response,
+    serve,
+)
 from tests.support.sessions import KEY, chat_model, read, scripted_network, scripted_session
 
 GOOD: Script = [chunked(answer("Hel", "lo"))]
@@ -418,3 +432,117 @@ async def test_a_closed_client_is_named() -> None:
             await stream(chat_model(network.url), "Hi", client=client)
         with pytest.raises(ConfigError, match="approve must be a function"):
             await stream(chat_model(network.url), "Hi", approve=5)  # type: ignore[arg-type]  # the mistake is the case
+
+
+PATIENT = Timeouts(idle=0.5, progress=0.5, first_chunk=0.5)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ([chunked(answer(*"abcdef"))], None),
+        ([chunked(*map(text, "abcdef"), finish(), DONE, last=False), KEEP_OPEN], None),
+        ([chunked(*map(text, "abcdef"), last=False), FIN], ConnectionLost),
+    ],
+    ids=["whole", "held_open", "cut"],
+)
+async def test_a_consumer_may_pause_longer_than_any_timer(
+    script: Script, kind: type[StreamdError] | None, autojump_clock: MockClock
+) -> None:
+    """The clock stands still while nobody reads, whatever the server did in the meantime."""
+    async with scripted_session(script, high_watermark=1, timeouts=PATIENT, retry=None) as session:
+        await session.receive()
+        await trio.sleep(100)
+        chunks, error = await read(session)
+    assert type(error) is (kind or type(None)), error
+    assert "".join(each.text for each in chunks if isinstance(each, Text)) == "abcdef"
+
+
+async def test_a_connection_is_used_again_when_the_body_ends_a_moment_later() -> None:
+    """The end of the body in a packet of its own does not cost the next round a connection."""
+    body = b"".join([call("f", ""), finish("tool_calls"), DONE])
+    late: Script = [chunked(body, last=False), Delay(0.01), b"0\r\n\r\n"]
+
+    async def f() -> str:
+        return "ok"
+
+    async with serve(late, late, GOOD) as server:
+        answered = await stream(chat_model(server.url), "Hi", tools=[f])
+        assert answered.text == "Hello"
+        assert (len(server.requests), len(server.connections)) == (3, 1)
+
+
+class ClosingBadly(httpx.AsyncByteStream):
+    """A response's stream that fails when it is closed."""
+
+    async def __aiter__(self) -> Any:
+        yield answer("Hel", "lo")
+
+    async def aclose(self) -> None:
+        raise httpx.CloseError("boom")
+
+
+async def test_a_client_that_fails_to_close_fails_no_finished_turn() -> None:
+    """The turn was complete: how its connection is cleared away is nobody's business."""
+
+    class Transport(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, stream=ClosingBadly())
+
+    async with httpx.AsyncClient(transport=Transport()) as client:
+        answered = await stream(chat_model("http://x.test"), "Hi", client=client)
+    assert answered.text == "Hello"
+
+
+async def test_cancel_wins_over_bytes_on_their_way() -> None:
+    """What arrives after the cancellation changes nothing of how the session ended."""
+    more = Pause()
+    script = [chunked(text("Hel"), last=False), more, chunk(text("lo") + finish() + DONE)]
+    async with scripted_session(script) as session:
+        await more.reached.wait()
+        await wait_all_tasks_blocked()
+        more.release()
+        session.cancel()
+        answered = await session.response()
+        assert (session.status, answered.stop_reason, answered.text) == ("cancelled", "cancelled", "Hel")
+    assert session.messages == ()
+
+
+async def test_metadata_is_the_last_responses(autojump_clock: MockClock) -> None:
+    """A name that comes late is kept, and one of an earlier round is not taken for the last's."""
+    nameless = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n' + DONE
+    round_of_tools = [chunked(call("nobody", ""), finish("tool_calls"), DONE)]
+    async with scripted_session(round_of_tools, [chunked(nameless)]) as session:
+        await session.response()
+        assert (await session.metadata()).response_id is None
+    late = b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+    async with scripted_session([chunked(late, finish(), DONE)]) as session:
+        await session.response()
+        assert (await session.metadata()).response_id == "chatcmpl-1"
+
+
+async def test_a_cancelled_call_is_answered_in_the_history() -> None:
+    """The messages of a session cancelled while its tools ran can be sent back: every call has a result."""
+    started = trio.Event()
+
+    async def slow() -> str:
+        started.set()
+        await trio.sleep_forever()
+        return ""
+
+    async with scripted_session(
+        [chunked(call("slow", ""), finish("tool_calls"), DONE)], tools=[slow]
+    ) as session:
+        await started.wait()
+        session.cancel()
+        answered = await session.response()
+    assert [message.role for message in answered.messages] == ["user", "assistant", "tool"]
+    (result,) = answered.messages[-1].tool_results
+    assert (result.id, result.is_error) == ("call_1", True)
+
+
+@pytest.mark.parametrize("bad", [{"max_retries": "x"}, {"initial": None}, {"max_retry_after": float("nan")}])
+def test_a_policy_of_the_wrong_kind_is_refused(bad: dict[str, Any]) -> None:
+    """A retry policy is made of numbers."""
+    with pytest.raises(ConfigError, match="Retry needs"):
+        Retry(**bad)

@@ -217,3 +217,31 @@ async def test_errors_of_several_tasks_that_end_all_come_as_a_group() -> None:
             tasks.start_soon(leave)
             tasks.start_soon(leave)
     assert [type(error) for error in caught.value.exceptions] == [SystemExit, SystemExit]
+
+
+async def test_a_block_may_cancel_its_tasks_on_exit() -> None:
+    """With `on_exit="cancel"` the tasks end with the block, and are waited for."""
+    order: list[str] = []
+
+    async def work() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            order.append("cleaned up")
+
+    async with open_task_supervisor(on_exit="cancel") as tasks:
+        handle = tasks.start_soon(work)
+        await trio.testing.wait_all_tasks_blocked()
+    order.append("left")
+    assert order == ["cleaned up", "left"]
+    assert (await handle.wait()).kind == "cancelled"
+
+
+async def test_the_bodys_error_is_bare_beside_a_cancellation() -> None:
+    """An error of the body is not grouped with the Cancelled of the scope around the block."""
+    with trio.CancelScope() as scope, pytest.raises(ValueError, match="mine") as caught:
+        async with open_task_supervisor() as tasks:
+            tasks.start_soon(trio.sleep_forever)
+            scope.cancel()
+            raise ValueError("mine")
+    assert type(caught.value) is ValueError
