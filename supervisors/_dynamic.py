@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 import random
 from contextvars import copy_context
-from functools import partial
 
 import trio
 
 from ._admission import handshake, take_room
 from ._calls import around
-from ._child import hide, show
-from ._errors import AlreadyRunning, InvalidSpec, NotRunning, UnknownChild, WouldDeadlock
+from ._errors import InvalidSpec, NotRunning, UnknownChild, WouldDeadlock
 from ._events import Observer
 from ._exits import Exit
+from ._host import Host
 from ._pool import Place, Pool, PoolPlan
 from ._ref import ChildRef, owner_of
 from ._slots import ChildInfo, Counts, count
-from ._spec import Backoff, ChildSpec, Restart, RestartLimit, check_reachable
+from ._spec import Backoff, ChildSpec, RestartLimit, check_reachable
 from ._stop import join
 
 __all__ = ["DynamicSupervisor"]
 
 
-class DynamicSupervisor:
+class DynamicSupervisor(Host[Pool]):
     """Keeps children that are added at run time; they have no order and are stopped together.
 
     Children are temporary unless their spec says otherwise: the end of one session must not be charged to its
@@ -45,7 +44,7 @@ class DynamicSupervisor:
         InvalidSpec: an option is out of its range, or the backoff makes the limit unreachable.
     """
 
-    __slots__ = ("__weakref__", "_over", "_plan", "_pool", "_stopped")
+    __slots__ = ("_plan",)
 
     def __init__(
         self,
@@ -64,114 +63,16 @@ class DynamicSupervisor:
             raise InvalidSpec(f"cancel_grace must be finite and 0 or more seconds, not {cancel_grace!r}")
         check_reachable(restarts, backoff, name or "the supervisor")
         self._plan = PoolPlan(max_children, restarts, backoff, cancel_grace, name, observer, rng)
-        self._pool: Pool | None = None
-        self._over = False
-        self._stopped: trio.Event | None = None
+        super().__init__(name)
 
-    # What its owner calls
-
-    @trio.lowlevel.enable_ki_protection
-    async def run(
-        self, *, task_status: trio.TaskStatus[DynamicSupervisor] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Serve until a shutdown; every child has ended when it returns or raises.
-
-        Run by another supervisor (see `as_child`), the parent's stop request is a `request_shutdown`.
-
-        Args:
-            task_status: told `started(self)` when children can be started.
-
-        Raises:
-            RestartLimitExceeded: children failed too often.
-            ChildStopError: children raised while they were stopped for good.
-            AlreadyRunning: this object runs already.
-
-        Cancelling it stops all children together, with at most `cancel_grace` seconds. A failure is never replaced by
-        `Cancelled`.
-        """
-        if self._pool is not None:
-            raise AlreadyRunning(f"{self.path}: run() was called while it runs")
-        self._over = False
-        parent = show(self)
-        path = (
-            self.path
-            if parent is None
-            else f"{parent.path}/{self._plan.name}"
-            if self._plan.name
-            else parent.path
-        )
-        broken: BaseException | None = None
-        pool: Pool | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-                pool = self._pool = Pool(self._plan, path, nursery)
-                if parent is not None and parent.task is trio.lowlevel.current_task():
-                    parent.trap(self.request_shutdown)
-                await pool.live(partial(task_status.started, self))
-        except BaseException as exc:  # noqa: BLE001 - KeyboardInterrupt while the nursery joins; raised again below
-            broken = exc
-        if parent is not None:
-            parent.untrap(self.request_shutdown)
-            hide(self, parent)
-        assert pool is not None
-        error = pool.end(broken)
-        self._pool = None
-        self._over = True
-        if self._stopped is not None:
-            self._stopped.set()
-            self._stopped = None
-        try:
-            if error is not None:
-                raise error
-        finally:
-            del error, broken, pool  # else the traceback and this frame keep each other alive
-
-    def request_shutdown(self, reason: str | None = None) -> None:
-        """Ask for an orderly stop with full grace; `run` then returns. Idempotent, and does not wait.
-
-        Args:
-            reason: why, for the event and for the `Cancelled` that children see.
-        """
-        if self._pool is not None:
-            self._pool.close(reason or "shutdown requested")
-
-    async def wait_stopped(self) -> None:
-        """Wait until `run` has ended, however it did; before `run`, wait for both. Any number of tasks may wait."""
-        if self._over:
-            await trio.lowlevel.checkpoint()
-            return
-        if self._stopped is None:
-            self._stopped = trio.Event()
-        await self._stopped.wait()
-
-    def as_child(self, id: str, *, restart: Restart = "permanent", significant: bool = False) -> ChildSpec:  # noqa: A002 - as the spec's field
-        """Return a spec that runs this supervisor as a child of another; it gets all the time it needs to stop.
-
-        Args:
-            id: the child's id.
-            restart: as in `ChildSpec`.
-            significant: as in `ChildSpec`.
-        """
-        return ChildSpec(
-            id=id,
-            run=self.run,
-            restart=restart,
-            significant=significant,
-            shutdown=math.inf,
-            ready="task_status",
-            kind="supervisor",
-        )
+    def _begin(self, path: str, nursery: trio.Nursery) -> Pool:
+        return Pool(self._plan, path, nursery)
 
     # What anybody may ask
 
-    @property
-    def path(self) -> str:
-        """The supervisor's name after those of the supervisors above it, joined by `/`."""
-        return self._pool.path if self._pool is not None else self._plan.name or "supervisor"
-
     def children(self) -> tuple[ChildInfo, ...]:
         """Return what is known of every child."""
-        return () if self._pool is None else tuple(place.info() for place in self._pool.places)
+        return () if self._run is None else tuple(place.info() for place in self._run.places)
 
     def counts(self) -> Counts:
         """Return how many children there are, and of what kind."""
@@ -200,7 +101,7 @@ class DynamicSupervisor:
         if spec.backoff is not None:
             check_reachable(self._plan.restarts, spec.backoff, f"child {spec.id!r}")
         await trio.lowlevel.checkpoint()
-        pool = self._pool
+        pool = self._run
         if pool is not None and self._plan.max_children is not None:
             await take_room(pool, self._plan.max_children, spec, wait=wait)
         if pool is None or pool.closing is not None:
@@ -229,7 +130,7 @@ class DynamicSupervisor:
 
         Cancelling it cancels the child at once, without waiting for its end.
         """
-        place, pool = owner_of(ref), self._pool
+        place, pool = owner_of(ref), self._run
         if pool is None or not isinstance(place, Place) or place not in pool.places:
             raise UnknownChild(f"{self.path}: stop_child({ref!r}): there is no such child")
         child = place.child

@@ -56,7 +56,7 @@ def _tree(supervisor: AnySupervisor, host: str | None) -> Tree:
                 *(name, path, "supervisor", state, plan.strategy, run.restarts.left(plan.restarts)),
                 tuple(_branch(path, slot, now, times.get(slot.spec.id, now)) for slot in run.slots.values()),
             )
-        case DynamicSupervisor(_plan=pool_plan, _pool=pool):  # pyright: ignore[reportPrivateUsage] - see above
+        case DynamicSupervisor(_plan=pool_plan, _run=pool):  # pyright: ignore[reportPrivateUsage] - see above
             name, path = pool_plan.name or "supervisor", supervisor.path
             if pool is None:
                 return Tree(name, path, "dynamic", "stopped", None, pool_plan.restarts.max_restarts)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from functools import partial
 
 import trio
 
 from ._calls import Call, around, giving_in, refuse_deadlock
-from ._child import hide, show
-from ._errors import AlreadyRunning
 from ._events import Observer
 from ._exits import Exit
+from ._host import Host
 from ._plan import Plan
 from ._ref import ChildRef
 from ._run import Run
 from ._slots import ChildInfo, Counts, count
-from ._spec import AutoShutdown, Backoff, ChildSpec, Restart, RestartLimit, Strategy
+from ._spec import AutoShutdown, Backoff, ChildSpec, RestartLimit, Strategy
 
 __all__ = ["Supervisor"]
 
 
-class Supervisor:
+class Supervisor(Host[Run]):
     """Keeps children running (OTP: `supervisor`).
 
     Children are ordinary async functions. They are started in the order given, each once the one before is ready, and
@@ -60,7 +57,7 @@ class Supervisor:
             backoff makes unreachable, or an option out of its range.
     """
 
-    __slots__ = ("__weakref__", "_over", "_plan", "_run", "_stopped")
+    __slots__ = ("_plan",)
 
     def __init__(
         self,
@@ -79,109 +76,12 @@ class Supervisor:
             *(children, build, strategy, restarts, backoff, auto_shutdown, cancel_grace, name, observer, rng),
             context=copy_context(),
         )
-        self._run: Run | None = None
-        self._over = False
-        self._stopped: trio.Event | None = None
+        super().__init__(name)
 
-    # What its owner calls
-
-    @trio.lowlevel.enable_ki_protection
-    async def run(self, *, task_status: trio.TaskStatus[Supervisor] = trio.TASK_STATUS_IGNORED) -> None:
-        """Start the children and keep them until a shutdown; every child has ended when it returns or raises.
-
-        Run by another supervisor (see `as_child`), the parent's stop request is a `request_shutdown`.
-
-        Args:
-            task_status: told `started(self)` once all children are ready.
-
-        Raises:
-            ChildStartError: a child failed in the first start; nothing is retried.
-            RestartLimitExceeded: children failed too often.
-            ChildStopError: children raised while they were stopped for good.
-            AlreadyRunning: this object runs already.
-
-        Cancelling it stops the children in reverse order, each with at most `cancel_grace` seconds. A failure is never
-        replaced by `Cancelled`.
-        """
-        if self._run is not None:
-            raise AlreadyRunning(f"{self.path}: run() was called while it runs")
-        self._over = False
-        parent = show(self)
-        path = (
-            self.path
-            if parent is None
-            else f"{parent.path}/{self._plan.name}"
-            if self._plan.name
-            else parent.path
-        )
-        broken: BaseException | None = None
-        run: Run | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-                run = self._run = Run(self._plan, path, nursery)
-                if parent is not None and parent.task is trio.lowlevel.current_task():
-                    parent.trap(self.request_shutdown)
-                await run.live(partial(task_status.started, self))
-        except BaseException as exc:  # noqa: BLE001 - KeyboardInterrupt while the nursery joins; raised again below
-            broken = exc
-        if parent is not None:
-            parent.untrap(self.request_shutdown)
-            hide(self, parent)
-        assert run is not None
-        error = run.end(broken)
-        self._run = None
-        self._over = True
-        if self._stopped is not None:
-            self._stopped.set()
-            self._stopped = None
-        try:
-            if error is not None:
-                raise error
-        finally:
-            del error, broken, run  # else the traceback and this frame keep each other alive
-
-    def request_shutdown(self, reason: str | None = None) -> None:
-        """Ask for an orderly stop with full grace; `run` then returns. Idempotent, and does not wait.
-
-        Args:
-            reason: why, for the event and for the `Cancelled` that children see.
-        """
-        if self._run is not None:
-            self._run.close(reason or "shutdown requested")
-
-    async def wait_stopped(self) -> None:
-        """Wait until `run` has ended, however it did; before `run`, wait for both. Any number of tasks may wait."""
-        if self._over:
-            await trio.lowlevel.checkpoint()
-            return
-        if self._stopped is None:
-            self._stopped = trio.Event()
-        await self._stopped.wait()
-
-    def as_child(self, id: str, *, restart: Restart = "permanent", significant: bool = False) -> ChildSpec:  # noqa: A002 - as the spec's field
-        """Return a spec that runs this supervisor as a child of another; it gets all the time it needs to stop.
-
-        Args:
-            id: the child's id.
-            restart: as in `ChildSpec`.
-            significant: as in `ChildSpec`.
-        """
-        return ChildSpec(
-            id=id,
-            run=self.run,
-            restart=restart,
-            significant=significant,
-            shutdown=math.inf,
-            ready="task_status",
-            kind="supervisor",
-        )
+    def _begin(self, path: str, nursery: trio.Nursery) -> Run:
+        return Run(self._plan, path, nursery)
 
     # What anybody may ask
-
-    @property
-    def path(self) -> str:
-        """The supervisor's name after those of the supervisors above it, joined by `/`."""
-        return self._run.path if self._run is not None else self._plan.name or "supervisor"
 
     def children(self) -> tuple[ChildInfo, ...]:
         """Return what is known of every child, in start order (OTP: `which_children`)."""

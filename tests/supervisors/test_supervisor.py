@@ -18,6 +18,7 @@ from streamd.supervisors import (
     ChildSpec,
     ChildStartError,
     Counts,
+    DynamicSupervisor,
     Exit,
     InvalidSpec,
     NotRunning,
@@ -266,7 +267,6 @@ async def test_a_supervisor_that_does_not_run_refuses(diary: Any, autojump_clock
     supervisor = Supervisor(diary.graceful("a", needs=2))
     with pytest.raises(NotRunning):
         await supervisor.start_child(diary.child("b"))
-    supervisor.request_shutdown()  # says nothing to a supervisor that does not run
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)
         await wait_all_tasks_blocked()
@@ -453,3 +453,18 @@ async def test_a_start_error_keeps_its_cause_and_the_rest_runs_on(diary: Any) ->
         assert isinstance(caught.value.__cause__, OSError)
         assert caught.value.failures[0].error is caught.value.__cause__
         assert [info.id for info in supervisor.children()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda spec: Supervisor(spec), lambda _: DynamicSupervisor()], ids=["ordered", "dynamic"]
+)
+async def test_a_shutdown_asked_for_before_the_run_is_not_lost(make: Any, autojump_clock: Any) -> None:
+    """The run stops as soon as it begins; one asked for after the end does nothing to the next run."""
+    supervisor = make(ChildSpec(id="a", run=trio.sleep_forever))
+    supervisor.request_shutdown()
+    with trio.fail_after(1):
+        await supervisor.run()
+    supervisor.request_shutdown()
+    with trio.move_on_after(1) as scope:
+        await supervisor.run()
+    assert scope.cancelled_caught

@@ -522,7 +522,7 @@ async def test_where_a_child_is_blocked(autojump_clock: Any) -> None:
     assert blocked == {
         "deep": ["second", "third", "fourth", "sleep_forever"],
         "bare": ["sleep_forever"],
-        "opens": ["opens", "Supervisor.run"],
+        "opens": ["opens", "Host.run"],
         "supervisor": [],
     }
     line = fourth.__code__.co_firstlineno + 1
