@@ -81,7 +81,7 @@ class Conversation:
             # Servers repeat keys, in their errors and in what they send for an answer.
             redact_error(error, [value for _, value in self._request.headers if isinstance(value, Secret)])
         if self._state.finish("done" if error is None else "error", error):
-            self._edge.push(self._state.held)
+            self._edge.push(self._state.held.values())
             self._edge.end(error)
 
     async def _rounds(self) -> None:

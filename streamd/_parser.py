@@ -111,8 +111,8 @@ class _Parser:
         if output:
             self._clock.note_progress()
         if not state.delivered:
-            state.hold(chunks)
             if not output:
+                state.hold(chunks)
                 return
-            chunks = state.deliver()
+            chunks = state.deliver(chunks)
         self._edge.push(chunks)

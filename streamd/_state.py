@@ -24,8 +24,8 @@ class SessionState:
     """The state of one session's actors, in one place.
 
     `messages` are the turns that are complete, in conversation order; `turn` is the turn under way, or the last one,
-    and `turn_open` tells which. `held` are chunks of the turn
-    that the consumer was not given yet, as they can still be taken back. The counters run over all attempts.
+    and `turn_open` tells which. `held` is the prelude that the consumer was not given yet, the last of each kind, which
+    can still be taken back. The counters run over all attempts.
     """
 
     __slots__ = (
@@ -57,7 +57,7 @@ class SessionState:
         self.history: tuple[Message, ...] = tuple(history)
         self.messages: list[Message] = []
         self.turn: Folding = Folding()
-        self.held: list[Chunk] = []
+        self.held: dict[type[Chunk], Chunk] = {}
         self.phase: Phase = "connect"
         self.turn_open: bool = False
         self.delivered: bool = False
@@ -82,7 +82,7 @@ class SessionState:
         self.attempts += 1
         self.phase = "connect"
         self.turn = Folding()
-        self.held = []
+        self.held = {}
         self.turn_open = True
         self.delivered = False
 
@@ -94,22 +94,19 @@ class SessionState:
         if self.status == "init":
             self.status = "streaming"
 
-    def hold(self, chunks: Sequence[Chunk]) -> None:
-        """Keep the first chunks of a turn back; of what the provider counts or says of itself, the last is enough."""
-        for chunk in chunks:
-            if isinstance(chunk, PRELUDE):
-                self.held = [other for other in self.held if type(other) is not type(chunk)]
-            self.held.append(chunk)
+    def hold(self, prelude: Sequence[Chunk]) -> None:
+        """Keep the prelude of a turn back."""
+        self.held.update((type(chunk), chunk) for chunk in prelude)
 
-    def deliver(self) -> Sequence[Chunk]:
-        """The chunks that were held: from here on the turn cannot be taken back."""
+    def deliver(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """The turn's first output, after what was held: from here on the turn cannot be taken back."""
         self.delivered = True
         if self.first_chunk_at is None:
             self.first_chunk_at = trio.current_time()
-        held, self.held = self.held, []
-        return held
+        held, self.held = self.held, {}
+        return [*held.values(), *chunks]
 
-    def complete_turn(self) -> Message:
+    def complete_turn(self) -> None:
         """The turn under way is complete: keep its message and count its usage."""
         message = self.snapshot
         self.messages.append(message)
@@ -117,7 +114,6 @@ class SessionState:
         self.usage = self.usage + (message.usage or Usage())
         self.stop_reason = message.stop_reason
         self.rounds += 1
-        return message
 
     def finish(self, status: Status, error: StreamdError | None = None) -> bool:
         """Note how the session ended; False where it had ended before."""
