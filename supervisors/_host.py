@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +11,7 @@ import trio
 
 from ._child import hide, show
 from ._errors import AlreadyRunning
-from ._spec import ChildSpec, Restart
+from ._spec import ChildSpec, Restart, supervisor_spec
 
 __all__ = ["Host"]
 
@@ -142,15 +141,7 @@ class Host(Generic[LifeT]):
             restart: as in `ChildSpec`.
             significant: as in `ChildSpec`.
         """
-        return ChildSpec(
-            id=id,
-            run=self.run,
-            restart=restart,
-            significant=significant,
-            shutdown=math.inf,
-            ready="task_status",
-            kind="supervisor",
-        )
+        return supervisor_spec(self.run, id, restart, significant=significant)
 
     @property
     def path(self) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "Restart",
     "RestartLimit",
     "Strategy",
+    "supervisor_spec",
 ]
 
 Restart = Literal["permanent", "transient", "temporary"]
@@ -202,6 +203,25 @@ READY: tuple[str, ...] = get_args(Ready)
 KINDS: tuple[str, ...] = get_args(ChildKind)
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 AUTO_SHUTDOWNS: tuple[str, ...] = get_args(AutoShutdown)
+
+
+def supervisor_spec(
+    run: Callable[..., Awaitable[object]],
+    id: str,  # noqa: A002 - as the spec's field
+    restart: Restart,
+    *,
+    significant: bool,
+) -> ChildSpec:
+    """The spec that runs a supervisor as a child: ready when it says so, and with all the time it needs to stop."""
+    return ChildSpec(
+        id=id,
+        run=run,
+        restart=restart,
+        significant=significant,
+        shutdown=math.inf,
+        ready="task_status",
+        kind="supervisor",
+    )
 
 
 def check_reachable(limit: RestartLimit, backoff: Backoff | None, owner: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Literal, TypeVar, TypeVarTuple, Unpack
@@ -13,7 +12,7 @@ from ._child import hide, show
 from ._errors import AlreadyRunning, InvalidSpec, MaxChildrenReached, NotRunning
 from ._exits import Exit, is_fatal
 from ._handle import TaskHandle
-from ._spec import ChildSpec, Restart
+from ._spec import ChildSpec, Restart, supervisor_spec
 
 __all__ = ["TaskSupervisor", "open_task_supervisor"]
 
@@ -189,15 +188,7 @@ class TaskSupervisor:
             restart: as in `ChildSpec`.
             significant: as in `ChildSpec`.
         """
-        return ChildSpec(
-            id=id,
-            run=self.run,
-            restart=restart,
-            significant=significant,
-            shutdown=math.inf,
-            ready="task_status",
-            kind="supervisor",
-        )
+        return supervisor_spec(self.run, id, restart, significant=significant)
 
 
 @trio.lowlevel.disable_ki_protection
