@@ -95,7 +95,7 @@ def _block(provider: str, part: Part) -> dict[str, Any] | None:
             return {"type": "image", "source": _image_source(provider, part)}
         case Citation() | Media():  # a Media was refused by `check_conversation`
             return None
-        case _:  # pragma: no cover
+        case _:  # pragma: no cover - the type checkers prove it
             assert_never(part)
 
 

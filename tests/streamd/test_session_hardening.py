@@ -387,7 +387,7 @@ def test_a_name_no_provider_takes_is_refused(name: str) -> None:
 def test_an_async_generator_is_no_tool() -> None:
     """A tool returns one value."""
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def pieces():  # type: ignore[no-untyped-def]  # never called
         yield 1
 
     with pytest.raises(ToolError, match="async generator"):

@@ -228,7 +228,7 @@ async def test_the_mailbox_must_hold_something() -> None:
     """A mailbox without a place is refused when the ref is made."""
     for mailbox in (0, -1, math.nan):
         with pytest.raises(InvalidSpec, match="mailbox must be 1 message or more"):
-            ActorRef(Script, [], mailbox=mailbox)  # type: ignore[arg-type]
+            ActorRef(Script, [], mailbox=mailbox)  # type: ignore[arg-type]  # the mistake is the case
 
 
 # Calls
@@ -808,7 +808,7 @@ async def test_actors_that_need_each_other_restart_as_one(autojump_clock: Any) -
         b = ActorRef(lambda diary=diary: Script(diary), name="b")
         a = ActorRef(lambda diary=diary: Script(diary), name="a")
         specs = (b.child_spec("b"), a.child_spec("a"))
-        async with open_supervisor(*specs, strategy=strategy, restarts=RestartLimit(1)):  # type: ignore[arg-type]
+        async with open_supervisor(*specs, strategy=strategy, restarts=RestartLimit(1)):  # type: ignore[arg-type]  # drawn text
             await outcome(diary, "x", a.call, ("ask", b, "crash"))
             await trio.sleep(1)
             await outcome(diary, "x", a.call, ("ask", b, 5))
@@ -1041,7 +1041,7 @@ async def test_a_child_may_run_actors_one_after_the_other(autojump_clock: Any) -
     async with open_supervisor(ChildSpec(id="a", run=run)) as supervisor:
         (branch,) = snapshot(supervisor).children
         assert branch.channels == ()
-        child = supervisor._run.slots["a"].child  # type: ignore[union-attr]
+        child = supervisor._run.slots["a"].child  # type: ignore[union-attr]  # it runs
         assert child is not None
         assert not child._on_stop
 

@@ -203,7 +203,7 @@ class Live:
         self._over = False
         self.supervisor = Supervisor(
             *(self.spec(id_, restart) for id_, restart in zip("abcde", restarts, strict=False)),
-            strategy=model.strategy,  # type: ignore[arg-type]
+            strategy=model.strategy,  # type: ignore[arg-type]  # a text of the model
             restarts=model.limit,
             backoff=model.backoff,
         )
@@ -215,7 +215,7 @@ class Live:
 
     def spec(self, id: str, restart: str) -> ChildSpec:
         """A child of this supervisor."""
-        return ChildSpec(id=id, run=self._child, restart=restart)  # type: ignore[arg-type]
+        return ChildSpec(id=id, run=self._child, restart=restart)  # type: ignore[arg-type]  # drawn text
 
     async def _main(self) -> object:
         self._token = trio.lowlevel.current_trio_token()

@@ -208,7 +208,7 @@ async def test_do_not_save_start_parameters_for_temporary_children(how: str, aut
         for restart in ("temporary", "transient"):
             thing = Argument()
             kept.append(weakref.ref(thing))
-            spec = ChildSpec(id=restart, run=short, args=(thing, how), restart=restart)  # type: ignore[arg-type]
+            spec = ChildSpec(id=restart, run=short, args=(thing, how), restart=restart)  # type: ignore[arg-type]  # a text of the table
             await supervisor.start_child(spec)
             if restart == "temporary":
                 thing = Argument()
