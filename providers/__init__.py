@@ -13,6 +13,7 @@ from ._openai_chat_provider import OpenAIChat as OpenAIChat
 from ._openai_chat_request import ChatQuirks as ChatQuirks
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
+from ._provider import KeepsState as KeepsState
 from ._provider import Provider as Provider
 from ._redact_error import redact_error as redact_error
 from ._resolve import ModelSpec as ModelSpec
@@ -26,15 +27,20 @@ from ._urls import join_url as join_url
 from ._wires import WIRES as WIRES
 from .chunks import Chunk as Chunk
 from .chunks import Citation as Citation
+from .chunks import LogProbs as LogProbs
 from .chunks import Media as Media
 from .chunks import Metadata as Metadata
 from .chunks import RedactedThinking as RedactedThinking
 from .chunks import Refusal as Refusal
 from .chunks import Reset as Reset
+from .chunks import ScoredToken as ScoredToken
+from .chunks import ServerToolCall as ServerToolCall
+from .chunks import ServerToolResult as ServerToolResult
 from .chunks import Stop as Stop
 from .chunks import StopReason as StopReason
 from .chunks import Text as Text
 from .chunks import Thinking as Thinking
+from .chunks import TokenLogProb as TokenLogProb
 from .chunks import ToolCall as ToolCall
 from .chunks import ToolCallDelta as ToolCallDelta
 from .chunks import ToolResult as ToolResult
@@ -56,10 +62,14 @@ from .errors import ServerError as ServerError
 from .errors import StreamdError as StreamdError
 from .errors import StreamError as StreamError
 from .errors import Truncated as Truncated
+from .messages import CachePoint as CachePoint
+from .messages import CacheTime as CacheTime
 from .messages import Context as Context
+from .messages import File as File
 from .messages import Image as Image
 from .messages import Message as Message
 from .messages import Options as Options
+from .messages import OutputSpec as OutputSpec
 from .messages import Part as Part
 from .messages import Role as Role
 from .messages import ToolSpec as ToolSpec
@@ -71,6 +81,8 @@ __all__ = [
     "Anthropic",
     "AuthenticationError",
     "BadRequestError",
+    "CachePoint",
+    "CacheTime",
     "ChatQuirks",
     "Chunk",
     "Citation",
@@ -79,9 +91,12 @@ __all__ = [
     "Decoder",
     "EventMachine",
     "EventTooLarge",
+    "File",
     "Folding",
     "HTTPRequest",
     "Image",
+    "KeepsState",
+    "LogProbs",
     "MalformedEvent",
     "Media",
     "Message",
@@ -91,6 +106,7 @@ __all__ = [
     "NotFoundError",
     "OpenAIChat",
     "Options",
+    "OutputSpec",
     "OverloadedError",
     "Part",
     "Phase",
@@ -106,16 +122,20 @@ __all__ = [
     "Role",
     "SSEChunkDecoder",
     "SSEDecoder",
+    "ScoredToken",
     "Secret",
     "SequenceGap",
     "ServerError",
     "ServerSentEvent",
+    "ServerToolCall",
+    "ServerToolResult",
     "Stop",
     "StopReason",
     "StreamError",
     "StreamdError",
     "Text",
     "Thinking",
+    "TokenLogProb",
     "ToolCall",
     "ToolCallDelta",
     "ToolResult",

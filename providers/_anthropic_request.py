@@ -6,9 +6,20 @@ import base64
 from typing import Any, assert_never
 
 from ._conversation import check_conversation, encode_json, sound_text
-from .chunks import Citation, Media, RedactedThinking, Refusal, Text, Thinking, ToolCall, ToolResult
+from .chunks import (
+    Citation,
+    Media,
+    RedactedThinking,
+    Refusal,
+    ServerToolCall,
+    ServerToolResult,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, Part, ToolSpec
+from .messages import CachePoint, Context, File, Image, Message, Options, Part, ToolSpec
 
 __all__ = ["DEFAULT_MAX_TOKENS", "anthropic_body"]
 
@@ -93,7 +104,9 @@ def _block(provider: str, part: Part) -> dict[str, Any] | None:
             return _tool_result(part)
         case Image():
             return {"type": "image", "source": _image_source(provider, part)}
-        case Citation() | Media():  # a Media was refused by `check_conversation`
+        case ServerToolCall() | ServerToolResult() | CachePoint() | Citation():
+            return None
+        case Media() | File():  # refused by `check_conversation`
             return None
         case _:  # pragma: no cover - the type checkers prove it
             assert_never(part)

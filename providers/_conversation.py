@@ -10,27 +10,49 @@ from typing import Any
 import msgspec
 
 from ._input_types import check_types
-from .chunks import Citation, RedactedThinking, Refusal, Text, Thinking, ToolCall, ToolResult
+from .chunks import (
+    Citation,
+    RedactedThinking,
+    Refusal,
+    ServerToolCall,
+    ServerToolResult,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, Part, Role
+from .messages import CachePoint, Context, File, Image, Message, Options, Part, Role
 
 __all__ = ["check_conversation", "encode_json", "sound_text"]
 
 _TAKES: dict[Role, tuple[type, ...]] = {
-    "system": (Text,),
-    "user": (Text, Image),
-    # A citation says where a text came from: it is left out of what is sent, and the text stays.
-    "assistant": (Text, Thinking, RedactedThinking, Refusal, ToolCall, Citation),
+    "system": (Text, CachePoint),
+    "user": (Text, Image, CachePoint),
+    # A citation says where a text came from, and a provider's own tools what another provider did: both are left out
+    # of what is sent where they mean nothing, and the text stays.
+    "assistant": (
+        *(Text, Thinking, RedactedThinking, Refusal, ToolCall, Citation),
+        *(ServerToolCall, ServerToolResult, CachePoint),
+    ),
     "tool": (ToolResult,),
 }
 
 
-def check_conversation(provider: str, context: Context, options: Options) -> None:
+def check_conversation(
+    provider: str, context: Context, options: Options, also: Mapping[Role, tuple[type, ...]] = {}
+) -> None:
     """Raise `ConfigError` for a conversation that cannot be sent; the message names the provider and the place.
 
     Each role takes its own kinds of part: texts in a system message; texts and images in a user's; texts, thinking,
     refusals, tool calls and citations in an assistant's; tool results in a tool's. A user's message says something.
     An image is given as data or as a URL. A named tool choice is one of the tools. Every field is of its type.
+
+    Args:
+        provider: The provider's name.
+        context: The conversation.
+        options: How it is to be answered.
+        also: The kinds of part the provider takes beyond those that every provider takes, by role.
     """
     check_types(provider, context, options)
     if not options.model:
@@ -45,7 +67,7 @@ def check_conversation(provider: str, context: Context, options: Options) -> Non
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{provider}: {name} must be a finite number, not {value}")
     for number, message in enumerate(context.messages):
-        _check_message(provider, number, message)
+        _check_message(provider, number, message, also)
     _check_tool_choice(provider, context, options)
 
 
@@ -68,22 +90,32 @@ def sound_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _check_message(provider: str, number: int, message: Message) -> None:
+def _check_message(
+    provider: str, number: int, message: Message, also: Mapping[Role, tuple[type, ...]]
+) -> None:
     where = f"{provider}: message {number} ({message.role})"
-    takes = _TAKES.get(message.role)
-    if takes is None:
+    if message.role not in _TAKES:
         raise ConfigError(f"{where}: no such role; the roles are {', '.join(_TAKES)}")
+    takes = _TAKES[message.role] + also.get(message.role, ())
     for part in message.content:
         if not isinstance(part, takes):
             raise ConfigError(f"{where} cannot hold a part of kind {_kind(part)!r}")
         if isinstance(part, Image):
             _check_image(where, part)
+        elif isinstance(part, File):
+            _check_file(where, part)
     if message.role in {"user", "tool"} and not any(_says_something(part) for part in message.content):
         raise ConfigError(f"{where} is empty")
 
 
 def _says_something(part: Part) -> bool:
-    return not isinstance(part, Text) or bool(part.text.strip())
+    match part:
+        case Text(text):
+            return bool(text.strip())
+        case CachePoint():
+            return False
+        case _:
+            return True
 
 
 def _check_image(where: str, image: Image) -> None:
@@ -91,6 +123,15 @@ def _check_image(where: str, image: Image) -> None:
         raise ConfigError(f"{where}: an image is given as `data` or as a `url`, and one of the two")
     if image.data and not image.media_type.startswith("image/"):
         raise ConfigError(f"{where}: {image.media_type!r} is no media type of an image")
+
+
+def _check_file(where: str, file: File) -> None:
+    if sum(map(bool, (file.data, file.url, file.file_id))) != 1:
+        raise ConfigError(
+            f"{where}: a file is given as `data`, as a `url` or by its `file_id`, and one of them"
+        )
+    if file.data and "/" not in file.media_type:
+        raise ConfigError(f"{where}: {file.media_type!r} is no media type of a file")
 
 
 def _check_tool_choice(provider: str, context: Context, options: Options) -> None:

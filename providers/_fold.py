@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from .chunks import (
     Chunk,
     Citation,
+    LogProbs,
     Media,
     Metadata,
     RedactedThinking,
     Refusal,
     Reset,
+    ServerToolCall,
+    ServerToolResult,
     Stop,
     StopReason,
     Text,
@@ -89,10 +92,10 @@ class Folding:
         match chunk:
             case Text(text):
                 self._grow(Text, text)
-            case Thinking(text, signature):
+            case Thinking(text, signature, id_):
                 self._grow(Thinking, text)
-                if signature is not None:
-                    self._settle(signature)
+                if signature is not None or id_ is not None:
+                    self._settle(signature, id_)
             case Refusal(text):
                 self._grow(Refusal, text)
             case ToolCallDelta(index):
@@ -106,7 +109,14 @@ class Folding:
                 else:
                     self._settle(None)
                     self._parts.append(chunk)
-            case RedactedThinking() | ToolResult() | Citation() | Media():
+            case (
+                RedactedThinking()
+                | ToolResult()
+                | ServerToolCall()
+                | ServerToolResult()
+                | Citation()
+                | Media()
+            ):
                 self._settle(None)
                 self._parts.append(chunk)
             case Usage():
@@ -120,6 +130,8 @@ class Folding:
                 self._clear()
             case Metadata():
                 self._metadata = chunk
+            case LogProbs():
+                pass  # they say something of the text, and are none of it
 
     def _grow(self, kind: type[Text] | type[Thinking] | type[Refusal], text: str) -> None:
         if kind is not self._kind:
@@ -127,15 +139,15 @@ class Folding:
             self._kind = kind
         self._pieces.append(text)
 
-    def _settle(self, signature: str | None) -> None:
-        self._parts += self._growing(signature)
+    def _settle(self, signature: str | None, id_: str | None = None) -> None:
+        self._parts += self._growing(signature, id_)
         self._kind = None
         self._pieces = []
 
-    def _growing(self, signature: str | None) -> list[Part]:
+    def _growing(self, signature: str | None, id_: str | None = None) -> list[Part]:
         text = "".join(self._pieces)
-        if self._kind is Thinking and (text or signature):
-            return [Thinking(text, signature)]
+        if self._kind is Thinking and (text or signature or id_):
+            return [Thinking(text, signature, id_)]
         if self._kind is None or self._kind is Thinking or not text:
             return []
         return [self._kind(text)]

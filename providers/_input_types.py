@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, cast
 
-from .chunks import RedactedThinking, Refusal, Text, Thinking, ToolCall, ToolResult
+from .chunks import (
+    Media,
+    RedactedThinking,
+    Refusal,
+    ServerToolCall,
+    ServerToolResult,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, ToolSpec
+from .messages import CachePoint, Context, File, Image, Message, Options, OutputSpec, ToolSpec
 
 __all__ = ["check_types"]
 
@@ -22,7 +32,13 @@ _SEQUENCE: Kinds = (tuple, list)
 _MAPPING: Kinds = (Mapping,)
 
 _FIELDS: dict[type[Any], dict[str, Kinds]] = {
-    Context: {"messages": _SEQUENCE, "system": _TEXT_OR_NONE, "tools": _SEQUENCE},
+    Context: {
+        "messages": _SEQUENCE,
+        "system": _TEXT_OR_NONE,
+        "tools": _SEQUENCE,
+        "server_tools": _SEQUENCE,
+        "provider_state": _MAPPING,
+    },
     Options: {
         "model": _TEXT,
         "max_tokens": _WHOLE_OR_NONE,
@@ -30,18 +46,33 @@ _FIELDS: dict[type[Any], dict[str, Kinds]] = {
         "top_p": _NUMBER_OR_NONE,
         "stop": _SEQUENCE,
         "tool_choice": _TEXT_OR_NONE,
+        "output": (OutputSpec, NoneType),
+        "logprobs": _WHOLE_OR_NONE,
+        "cache": _TEXT_OR_NONE,
         "extra_headers": _MAPPING,
         "extra_body": _MAPPING,
     },
     ToolSpec: {"name": _TEXT, "description": _TEXT, "input_schema": _MAPPING},
+    OutputSpec: {"name": _TEXT, "schema": _MAPPING},
     Message: {"content": _SEQUENCE},
     Text: {"text": _TEXT},
     Refusal: {"text": _TEXT},
-    Thinking: {"text": _TEXT, "signature": _TEXT_OR_NONE},
+    Thinking: {"text": _TEXT, "signature": _TEXT_OR_NONE, "id": _TEXT_OR_NONE},
     RedactedThinking: {"data": _TEXT},
-    ToolCall: {"id": _TEXT, "name": _TEXT, "arguments": _MAPPING},
+    ToolCall: {"id": _TEXT, "name": _TEXT, "arguments": _MAPPING, "signature": _TEXT_OR_NONE},
+    ServerToolCall: {"wire": _TEXT, "raw": _MAPPING},
+    ServerToolResult: {"wire": _TEXT, "raw": _MAPPING},
     ToolResult: {"id": _TEXT, "name": _TEXT, "content": _TEXT, "is_error": (bool,)},
     Image: {"media_type": _TEXT, "data": (bytes, NoneType), "url": _TEXT_OR_NONE},
+    File: {
+        "media_type": _TEXT,
+        "data": (bytes, NoneType),
+        "url": _TEXT_OR_NONE,
+        "file_id": _TEXT_OR_NONE,
+        "name": _TEXT_OR_NONE,
+    },
+    Media: {"media_type": _TEXT, "data": (bytes, NoneType), "url": _TEXT_OR_NONE},
+    CachePoint: {"time": _TEXT},
 }
 
 _WORDS: dict[Kinds, str] = {
@@ -53,6 +84,7 @@ _WORDS: dict[Kinds, str] = {
     _MAPPING: "a mapping",
     (bool,): "True or False",
     (bytes, NoneType): "bytes or None",
+    (OutputSpec, NoneType): "an OutputSpec or None",
 }
 
 
@@ -68,10 +100,17 @@ def check_types(provider: str, context: object, options: object) -> None:
     _check_fields(context, provider, ": the context")
     _check_fields(options, provider, ": the options")
     _check_items(provider, options)
+    if options.output is not None:
+        _check_fields(options.output, provider, ": the output")
+    if options.cache not in {None, "5m", "1h"}:
+        raise ConfigError(f'{provider}: the options: `cache` is "5m" or "1h", not {options.cache!r}')
     for number, tool in enumerate[object](context.tools):
         if not isinstance(tool, ToolSpec):
             raise ConfigError(f"{provider}: tool {number} is a ToolSpec, not a {_kind(tool)}")
         _check_fields(tool, provider, f": tool {number}")
+    for number, declared in enumerate[object](context.server_tools):
+        if not isinstance(declared, Mapping):
+            raise ConfigError(f"{provider}: server tool {number} is a mapping, not a {_kind(declared)}")
     for number, message in enumerate(context.messages):
         _check_message(provider, number, message)
 

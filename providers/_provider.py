@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from ._secret import Secret
-from .chunks import Chunk
+from .chunks import Chunk, Metadata
 from .errors import APIError
 from .messages import Context, Options
 
-__all__ = ["Decoder", "HTTPRequest", "Provider"]
+__all__ = ["Decoder", "HTTPRequest", "KeepsState", "Provider"]
 
 
 class HTTPRequest(Struct, frozen=True):
@@ -69,4 +69,13 @@ class Provider(Protocol):
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
         """The typed error for a response whose status is not 200; `headers` has lower-case names."""
+        ...
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """A provider that keeps something of a conversation on its own side."""
+
+    def state(self, metadata: Metadata, /) -> Mapping[str, Any]:
+        """What the next request's `Context.provider_state` is to hold, by what the provider said of the last turn."""
         ...

@@ -11,15 +11,20 @@ from msgspec import Struct
 __all__ = [
     "Chunk",
     "Citation",
+    "LogProbs",
     "Media",
     "Metadata",
     "RedactedThinking",
     "Refusal",
     "Reset",
+    "ScoredToken",
+    "ServerToolCall",
+    "ServerToolResult",
     "Stop",
     "StopReason",
     "Text",
     "Thinking",
+    "TokenLogProb",
     "ToolCall",
     "ToolCallDelta",
     "ToolResult",
@@ -55,11 +60,12 @@ class Thinking(Struct, frozen=True, gc=False, tag="thinking"):
     """A piece of the model's reasoning.
 
     `signature` is set on the chunk that closes a signed block: the provider's opaque proof of that block, which must
-    be sent back unchanged with it.
+    be sent back unchanged with it. `id` is set there too, where the provider names its blocks.
     """
 
     text: str
     signature: str | None = None
+    id: str | None = None
 
 
 class RedactedThinking(Struct, frozen=True, gc=False, tag="redacted_thinking"):
@@ -88,12 +94,17 @@ class ToolCallDelta(Struct, frozen=True, gc=False, tag="tool_call_delta"):
 
 
 class ToolCall(Struct, frozen=True, tag="tool_call"):
-    """A closed tool call: its arguments arrived whole, and are the decoded JSON object."""
+    """A closed tool call: its arguments arrived whole, and are the decoded JSON object.
+
+    `signature` is the provider's opaque proof of the reasoning behind the call, which must be sent back with it; None
+    where the provider signs no calls.
+    """
 
     index: int
     id: str
     name: str
     arguments: dict[str, Any]
+    signature: str | None = None
 
 
 class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
@@ -103,6 +114,55 @@ class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
     name: str
     content: str
     is_error: bool = False
+
+
+class ServerToolCall(Struct, frozen=True, tag="server_tool_call"):
+    """A tool the provider ran itself, such as a web search: for display, nothing is to be run from it.
+
+    `wire` names the wire it came by, and `raw` is the provider's own block: both go back with the conversation, to a
+    provider of that wire alone.
+    """
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    wire: str
+    raw: dict[str, Any]
+
+
+class ServerToolResult(Struct, frozen=True, tag="server_tool_result"):
+    """What the provider's own tool answered to the `ServerToolCall` of the same `id`.
+
+    `content` is JSON in the provider's own shape; `wire` and `raw` are as in `ServerToolCall`.
+    """
+
+    id: str
+    name: str
+    content: Any
+    wire: str
+    raw: dict[str, Any]
+    is_error: bool = False
+
+
+class TokenLogProb(Struct, frozen=True, gc=False):
+    """One token and the natural logarithm of its probability."""
+
+    token: str
+    logprob: float
+
+
+class ScoredToken(Struct, frozen=True, gc=False):
+    """A token of the answer, and the most likely tokens in its place, where they were asked for."""
+
+    token: str
+    logprob: float
+    top: tuple[TokenLogProb, ...] = ()
+
+
+class LogProbs(Struct, frozen=True, gc=False, tag="logprobs"):
+    """The log probabilities of the tokens of the text that came with it, in order."""
+
+    tokens: tuple[ScoredToken, ...]
 
 
 class Citation(Struct, frozen=True, gc=False, tag="citation"):
@@ -180,6 +240,9 @@ Chunk = (
     | ToolCallDelta
     | ToolCall
     | ToolResult
+    | ServerToolCall
+    | ServerToolResult
+    | LogProbs
     | Citation
     | Media
     | Metadata

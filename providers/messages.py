@@ -14,6 +14,8 @@ from .chunks import (
     Media,
     RedactedThinking,
     Refusal,
+    ServerToolCall,
+    ServerToolResult,
     StopReason,
     Text,
     Thinking,
@@ -22,7 +24,19 @@ from .chunks import (
     Usage,
 )
 
-__all__ = ["Context", "Image", "Message", "Options", "Part", "Role", "ToolSpec"]
+__all__ = [
+    "CachePoint",
+    "CacheTime",
+    "Context",
+    "File",
+    "Image",
+    "Message",
+    "Options",
+    "OutputSpec",
+    "Part",
+    "Role",
+    "ToolSpec",
+]
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -35,7 +49,48 @@ class Image(Struct, frozen=True, gc=False, tag="image"):
     url: str | None = None
 
 
-Part = Text | Thinking | RedactedThinking | Refusal | ToolCall | ToolResult | Citation | Media | Image
+class File(Struct, frozen=True, gc=False, tag="file"):
+    """A document or a sound given to the model.
+
+    It is given as `data` (the file's bytes) with its `media_type`, as a `url`, or by the `file_id` under which the
+    provider keeps it. `name` is what the model is told it is called.
+    """
+
+    media_type: str = "application/pdf"
+    data: bytes | None = None
+    url: str | None = None
+    file_id: str | None = None
+    name: str | None = None
+
+
+CacheTime = Literal["5m", "1h"]
+"""How long a provider keeps a prompt's beginning for the next request."""
+
+
+class CachePoint(Struct, frozen=True, gc=False, tag="cache_point"):
+    """Asks the provider to cache the prompt up to here.
+
+    Providers that cache by themselves are not told of it.
+    """
+
+    time: CacheTime = "5m"
+
+
+Part = (
+    Text
+    | Thinking
+    | RedactedThinking
+    | Refusal
+    | ToolCall
+    | ToolResult
+    | ServerToolCall
+    | ServerToolResult
+    | Citation
+    | Media
+    | Image
+    | File
+    | CachePoint
+)
 """Everything a message can hold."""
 
 
@@ -57,8 +112,8 @@ class Message(Struct, frozen=True):
         return cls("system", (Text(text),))
 
     @classmethod
-    def user(cls, *parts: str | Image) -> "Message":
-        """What the user says: texts and images, in order."""
+    def user(cls, *parts: str | Image | File | CachePoint) -> "Message":
+        """What the user says: texts, images and files, in order."""
         return cls("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
 
     @classmethod
@@ -105,18 +160,34 @@ class ToolSpec(Struct, frozen=True):
     input_schema: dict[str, Any]
 
 
+class OutputSpec(Struct, frozen=True):
+    """The shape an answer is to have; `schema` is a JSON schema, an object, and `name` what the provider is told."""
+
+    name: str
+    schema: dict[str, Any]
+
+
 class Context(Struct, frozen=True):
-    """All that a request says: the conversation so far, the instruction over it, and the tools on offer."""
+    """All that a request says: the conversation so far, the instruction over it, and the tools on offer.
+
+    `server_tools` are tools the provider runs itself, each declared in the provider's own JSON. `provider_state` is
+    what the provider gave with the last turn to be given back, such as `previous_response_id`.
+    """
 
     messages: tuple[Message, ...]
     system: str | None = None
     tools: tuple[ToolSpec, ...] = ()
+    server_tools: tuple[Mapping[str, Any], ...] = ()
+    provider_state: Mapping[str, Any] = {}
 
 
 class Options(Struct, frozen=True):
     """How a request is to be answered. `None` leaves a choice to the provider.
 
     `tool_choice` is `"auto"`, `"none"`, `"required"` or the name of a tool. `max_tokens` bounds the output, in tokens.
+    `output` is the shape the answer is to have. `logprobs` asks for the log probability of each token, and for so many
+    of the most likely tokens in its place. `cache` asks a provider that caches only what it is told to for the
+    instruction, the tools and the conversation so far to be kept so long.
     `extra_headers` (texts, or `Secret`s) and `extra_body` are sent as they are, over what the provider would send
     itself.
     """
@@ -127,5 +198,8 @@ class Options(Struct, frozen=True):
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     tool_choice: str | None = None
+    output: OutputSpec | None = None
+    logprobs: int | None = None
+    cache: CacheTime | None = None
     extra_headers: Mapping[str, Any] = {}
     extra_body: Mapping[str, Any] = {}

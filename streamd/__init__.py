@@ -8,9 +8,12 @@ The folders behind it: `streamd.providers` builds requests and decodes bytes, wi
 is OTP-style supervision for trio, of use without any model.
 """
 
+from streamd.providers import CachePoint as CachePoint
 from streamd.providers import Chunk as Chunk
 from streamd.providers import Citation as Citation
+from streamd.providers import File as File
 from streamd.providers import Image as Image
+from streamd.providers import LogProbs as LogProbs
 from streamd.providers import Media as Media
 from streamd.providers import Message as Message
 from streamd.providers import Metadata as Metadata
@@ -19,11 +22,15 @@ from streamd.providers import Part as Part
 from streamd.providers import RedactedThinking as RedactedThinking
 from streamd.providers import Refusal as Refusal
 from streamd.providers import Reset as Reset
+from streamd.providers import ScoredToken as ScoredToken
 from streamd.providers import Secret as Secret
+from streamd.providers import ServerToolCall as ServerToolCall
+from streamd.providers import ServerToolResult as ServerToolResult
 from streamd.providers import Stop as Stop
 from streamd.providers import StopReason as StopReason
 from streamd.providers import Text as Text
 from streamd.providers import Thinking as Thinking
+from streamd.providers import TokenLogProb as TokenLogProb
 from streamd.providers import ToolCall as ToolCall
 from streamd.providers import ToolCallDelta as ToolCallDelta
 from streamd.providers import ToolResult as ToolResult
@@ -83,6 +90,7 @@ __all__ = [
     "Approve",
     "AuthenticationError",
     "BadRequestError",
+    "CachePoint",
     "Chunk",
     "Citation",
     "ConfigError",
@@ -90,10 +98,12 @@ __all__ = [
     "ConnectionLost",
     "EncodingRefused",
     "EventTooLarge",
+    "File",
     "HTTPClient",
     "HTTPTransport",
     "Image",
     "LocalServer",
+    "LogProbs",
     "MalformedEvent",
     "Media",
     "Message",
@@ -115,9 +125,12 @@ __all__ = [
     "Reset",
     "Response",
     "Retry",
+    "ScoredToken",
     "Secret",
     "SequenceGap",
     "ServerError",
+    "ServerToolCall",
+    "ServerToolResult",
     "Session",
     "SessionMetadata",
     "SessionStatistics",
@@ -132,6 +145,7 @@ __all__ = [
     "Thinking",
     "Timeouts",
     "Timer",
+    "TokenLogProb",
     "Tool",
     "ToolCall",
     "ToolCallDelta",

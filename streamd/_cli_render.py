@@ -11,12 +11,15 @@ from msgspec import Struct
 from streamd.providers import (
     Chunk,
     Citation,
+    LogProbs,
     Media,
     Metadata,
     ProviderInfo,
     RedactedThinking,
     Refusal,
     Reset,
+    ServerToolCall,
+    ServerToolResult,
     Stop,
     StopReason,
     Text,
@@ -66,13 +69,17 @@ def render(chunk: Chunk) -> Piece | None:
             return Piece("note", one_line(f"→ {name} {msgspec.json.encode(arguments).decode()}"))
         case ToolResult(name=name, content=content, is_error=is_error):
             return Piece("note", one_line(f"{'✗' if is_error else '←'} {name}: {content}"))
+        case ServerToolCall(name=name, arguments=arguments):
+            return Piece("note", one_line(f"⇢ {name} {msgspec.json.encode(arguments).decode()}"))
+        case ServerToolResult(name=name, is_error=is_error):
+            return Piece("note", one_line(f"{'✗' if is_error else '⇠'} {name}"))
         case Citation(url=url, title=title):
             return Piece("note", one_line(f"source: {title or ''} {url or ''}"))
         case Media(media_type=media_type, url=url):
             return Piece("note", one_line(f"a file came: {media_type} {url or ''}"))
         case Reset():
             return Piece("note", "the answer starts again")
-        case RedactedThinking() | ToolCallDelta() | Metadata() | Usage() | Stop():
+        case RedactedThinking() | ToolCallDelta() | LogProbs() | Metadata() | Usage() | Stop():
             return None
     assert_never(chunk)
 
