@@ -46,6 +46,7 @@ from ._response import Response as Response
 from ._response import SessionMetadata as SessionMetadata
 from ._response import SessionStatistics as SessionStatistics
 from ._retry import Retry as Retry
+from ._retry_budget import RetryBudget as RetryBudget
 from ._session import Session as Session
 from ._session import TextStream as TextStream
 from ._state import Status as Status
@@ -125,6 +126,7 @@ __all__ = [
     "Reset",
     "Response",
     "Retry",
+    "RetryBudget",
     "ScoredToken",
     "Secret",
     "SequenceGap",
