@@ -35,7 +35,7 @@ class TaskSupervisor:
         InvalidSpec: `max_tasks` is less than 1.
     """
 
-    __slots__ = ("__weakref__", "_count", "_max_tasks", "_name", "_nursery", "_shutdown")
+    __slots__ = ("__weakref__", "_count", "_early", "_max_tasks", "_name", "_nursery", "_shutdown")
 
     def __init__(self, *, max_tasks: int | None = None, name: str | None = None) -> None:
         if max_tasks is not None and max_tasks < 1:
@@ -44,6 +44,7 @@ class TaskSupervisor:
         self._name = name or "tasks"
         self._nursery: trio.Nursery | None = None
         self._shutdown: trio.Event | None = None
+        self._early = False  # whether to stop was said before there was anything to stop
         self._count = 0
 
     @property
@@ -125,6 +126,9 @@ class TaskSupervisor:
             raise AlreadyRunning(f"{self._name}: runs already")
         host = show(self)
         shutdown = self._shutdown = trio.Event()
+        if self._early:
+            shutdown.set()
+            self._early = False
         left: list[BaseException] = []
         try:
             async with trio.open_nursery() as self._nursery:
@@ -174,10 +178,14 @@ class TaskSupervisor:
     def request_shutdown(self, reason: str | None = None) -> None:
         """Take no more tasks, and end once those running have ended. Idempotent, and does not wait.
 
+        Asked before the first `run`, that run stops as soon as it begins. Asked after the end it does nothing.
+
         Args:
             reason: not used; for the same call as a `Supervisor`'s.
         """
-        if self._shutdown is not None:
+        if self._shutdown is None:
+            self._early = True
+        else:
             self._shutdown.set()
 
     def as_child(self, id: str, *, restart: Restart = "permanent", significant: bool = False) -> ChildSpec:  # noqa: A002 - as the spec's field

@@ -26,6 +26,7 @@ from streamd.supervisors import (
     RestartLimitExceeded,
     RestartPending,
     Supervisor,
+    TaskSupervisor,
     UnknownChild,
     WouldDeadlock,
     current_child,
@@ -456,7 +457,9 @@ async def test_a_start_error_keeps_its_cause_and_the_rest_runs_on(diary: Any) ->
 
 
 @pytest.mark.parametrize(
-    "make", [lambda spec: Supervisor(spec), lambda _: DynamicSupervisor()], ids=["ordered", "dynamic"]
+    "make",
+    [lambda spec: Supervisor(spec), lambda _: DynamicSupervisor(), lambda _: TaskSupervisor()],
+    ids=["ordered", "dynamic", "tasks"],
 )
 async def test_a_shutdown_asked_for_before_the_run_is_not_lost(make: Any, autojump_clock: Any) -> None:
     """The run stops as soon as it begins; one asked for after the end does nothing to the next run."""

@@ -170,7 +170,6 @@ async def test_as_a_child_it_is_stopped_by_cancelling(autojump_clock: Any) -> No
     tasks = TaskSupervisor()
     with pytest.raises(NotRunning):
         tasks.start_soon(double, 1)
-    tasks.request_shutdown()
     async with open_supervisor(tasks.as_child("tools")) as supervisor:
         handle = tasks.start_soon(trio.sleep_forever)
         with pytest.raises(AlreadyRunning):
