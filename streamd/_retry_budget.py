@@ -21,9 +21,9 @@ class RetryBudget(Struct, frozen=True, kw_only=True):
     each turn, however many sessions it meets, and a provider that fails one request in ten has most of them retried.
     Ten good turns earn the next retry, and no time has to pass.
 
-    This is the retry token bucket of the AWS SDKs ("Fixing retries with token buckets and circuit breakers", 2022). gRPC's
-    throttling (gRFC A6) counts failures rather than retries, and so needs many more successes after an outage before
-    it allows a retry; a bucket that requests fill, as Finagle's, goes on retrying all through the outage.
+    This is the retry token bucket of the AWS SDKs. gRPC's throttling (gRFC A6) counts failures rather than retries, and
+    so needs many more successes after an outage before it allows a retry; a bucket that requests fill, as Finagle's,
+    goes on retrying all through the outage.
 
     Args:
         capacity: How many retries may be made before the first turn is completed; 0 for none.

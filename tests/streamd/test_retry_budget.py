@@ -38,7 +38,12 @@ def test_retries_are_bounded_by_the_capacity_and_the_good_turns(
 ) -> None:
     """In every run of events there are at most `capacity` retries and `refill` for each good turn."""
     tokens = RetryTokens(budget)
-    retries = sum([tokens.take() for good in turns if not good or tokens.refill()])
+    retries = 0
+    for good in turns:
+        if good:
+            tokens.refill()
+        else:
+            retries += tokens.take()
     assert retries <= budget.capacity + Fraction(str(budget.refill)) * sum(turns)
 
 
