@@ -15,6 +15,7 @@ from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
 from ._provider import KeepsState as KeepsState
 from ._provider import Provider as Provider
+from ._redact import redact as redact
 from ._redact_error import redact_error as redact_error
 from ._resolve import ModelSpec as ModelSpec
 from ._resolve import ProviderSpec as ProviderSpec
@@ -145,6 +146,7 @@ __all__ = [
     "fold",
     "join_url",
     "known_providers",
+    "redact",
     "redact_error",
     "resolve",
     "resolve_model",

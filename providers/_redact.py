@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from ._secret import Secret
@@ -13,7 +13,8 @@ __all__ = ["redact"]
 
 _SHORTEST = 4  # characters: what is shorter is part of ordinary words
 _PREFIX = 8  # characters of a secret that must not be shown, even where the provider masked the rest
-_REST = r"[^\s\"'<>]*"
+_REST = r"[^\s\"'<>\\]*"
+_VALUE = r"[^\s\"'\\{}\[\],]"  # no more than the value: what is JSON stays JSON
 
 _SCHEME = re.compile(r"\s*(?:basic|bearer|token)\s+", re.IGNORECASE)
 
@@ -25,12 +26,16 @@ _PATTERNS = (
     re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),
     re.compile(r"()\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?"),
     # What follows these words is a key only if it has a digit or a mask: "bearer token required" stays.
-    re.compile(r"(?i)(\bbearer\s+)(?=\S*[\d*])\S+"),
-    re.compile(r"(?i)(\bapi[ _-]?key(?: provided)?\s*[:=]\s*)(?=\S*[\d*])\S+"),
+    re.compile(rf"(?i)(\bbearer\s+[\"'\\]*)(?={_VALUE}*[\d*]){_VALUE}+"),
+    re.compile(rf"(?i)(\bapi[ _-]?key(?: provided)?\s*[:=]\s*[\"'\\]*)(?={_VALUE}*[\d*]){_VALUE}+"),
 )
 
 
-def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
+def _stars(_hidden: str) -> str:
+    return "***"
+
+
+def redact(text: str, secrets: Iterable[Secret] = (), *, mask: Callable[[str], str] = _stars) -> str:
     """`text` with `***` in the place of every secret, and of everything that looks like a key.
 
     A secret is found whole, and by its first eight characters, as providers mask keys themselves; by four where an
@@ -40,6 +45,7 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     Args:
         text: What somebody else said.
         secrets: What must not show; those of fewer than four characters are left alone.
+        mask: Gives what stands in the place of a hidden text.
     """
     forms = {form for secret in secrets for form in _forms(secret.reveal())}
     if forms:
@@ -48,9 +54,9 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
         hidden += [re.escape(start) + _REST for start in starts]
         # An excerpt may end within the secret.
         hidden += [re.escape(form[:cut]) + "…" for form in forms for cut in range(_SHORTEST, _PREFIX)]
-        text = re.sub("|".join(hidden), "***", text, flags=re.IGNORECASE)
+        text = re.sub("|".join(hidden), lambda found: mask(found[0]), text, flags=re.IGNORECASE)
     for pattern in _PATTERNS:
-        text = pattern.sub(r"\1***", text)
+        text = pattern.sub(lambda found: found[1] + mask(found[0][len(found[1]) :]), text)
     return text
 
 

@@ -16,6 +16,7 @@
     │   ├── Truncated              it ended without the provider's terminal evidence
     │   └── NotAStream · MalformedEvent · EventTooLarge · SequenceGap
     ├── ToolError                  a tool cannot be declared or offered as it is
+    ├── RecordingFailed            a session was not recorded; it is told, never raised
     ├── ModelUnavailable           the local model could not be fetched, or its server does not run
     └── ActorCrashed               a part of the session raised what it never should: a bug, here or in a provider
 
@@ -64,6 +65,7 @@ __all__ = [
     "ProtocolViolation",
     "QuotaError",
     "RateLimitError",
+    "RecordingFailed",
     "RedirectRefused",
     "SequenceGap",
     "ServerError",
@@ -147,6 +149,13 @@ class ModelUnavailable(StreamdError):
     """
 
     phase: Phase | None = "configure"
+
+
+class RecordingFailed(StreamdError):
+    """A session could not be recorded: the file cannot be written, or the session was too long.
+
+    It is never raised: the session goes on without, and tells it as `session.recording_error`.
+    """
 
 
 class ActorCrashed(StreamdError):

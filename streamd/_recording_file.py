@@ -1,0 +1,156 @@
+"""The document that a recorded session becomes: its secrets taken out, and put in its place whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usage
+
+from ._recording import (
+    VERSION,
+    Binary,
+    Broken,
+    Cut,
+    End,
+    Exchange,
+    Failure,
+    Outcome,
+    Piece,
+    Plain,
+    Recording,
+    Started,
+)
+from ._scrub import Scrubber, origin_of, secrets_in
+from ._version import __version__
+from .errors import StreamdError
+
+__all__ = ["Ended", "Taken", "write_recording"]
+
+
+class Taken:
+    """An exchange as it came; nothing is masked yet. Its times are those of the format."""
+
+    __slots__ = ("at", "end", "head_at", "headers", "reads", "request", "round", "status")
+
+    def __init__(self, request: HTTPRequest, at: float, round_: int) -> None:
+        self.request = request
+        self.at = at
+        self.round = round_
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.head_at: float = 0.0
+        self.reads: list[tuple[float, bytes]] = []
+        self.end: End | None = None
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """How a session ended, and after how many seconds; nothing is masked yet."""
+
+    status: Literal["done", "cancelled", "error"]
+    stop_reason: StopReason | None
+    usage: Usage
+    error: StreamdError | None
+    duration: float
+
+
+def write_recording(
+    path: str,
+    provider: Provider,
+    model: str,
+    exchanges: Sequence[Taken],
+    results: Iterable[Sequence[ToolResult]],
+    ended: Ended,
+) -> None:
+    """Put the recording of a session in the place of the file, or of none; it is its owner's alone.
+
+    The file is whole whenever it is seen. It is slow where the session was long: call it in a thread.
+
+    Raises:
+        OSError: The file cannot be written; the one that was there is as it was.
+    """
+    secrets = {each.reveal(): each for taken in exchanges for each in secrets_in(provider, taken.request)}
+    scrub = Scrubber(secrets.values())
+    wire: object = getattr(provider, "wire", None)
+    recording = Recording(
+        version=VERSION,
+        streamd=__version__,
+        provider=scrub.text(provider.name),
+        wire=wire if isinstance(wire, str) else None,
+        model=scrub.text(model),
+        origin=scrub.text(origin_of(exchanges[0].request.url)) if exchanges else "",
+        exchanges=tuple(_exchange(taken, scrub) for taken in exchanges),
+        tool_results=tuple(tuple(_result(each, scrub) for each in round_) for round_ in results),
+        outcome=_outcome(ended, scrub),
+    )
+    _put(path, msgspec.json.format(msgspec.json.encode(recording), indent=1))
+
+
+def _outcome(ended: Ended, scrub: Scrubber) -> Outcome:
+    error = ended.error
+    return Outcome(
+        status=ended.status,
+        stop_reason=ended.stop_reason,
+        usage=replace(ended.usage, raw=scrub.value(ended.usage.raw)),
+        error=None
+        if error is None
+        else Failure(error=type(error).__name__, message=scrub.text(str(error)), phase=error.phase),
+        duration=ended.duration,
+    )
+
+
+def _result(result: ToolResult, scrub: Scrubber) -> ToolResult:
+    return replace(result, content=scrub.text(result.content))
+
+
+def _exchange(taken: Taken, scrub: Scrubber) -> Exchange:
+    end = taken.end or Cut(taken.reads[-1][0] if taken.reads else taken.head_at)
+    if isinstance(end, Broken):
+        end = replace(end, message=scrub.text(end.message))
+    return Exchange(
+        round=taken.round,
+        at=taken.at,
+        request=scrub.request(taken.request),
+        response=None
+        if taken.status is None
+        else Started(
+            at=taken.head_at,
+            status=taken.status,
+            headers=scrub.headers(taken.headers),
+            body=_pieces(taken.reads, scrub),
+        ),
+        end=end,
+    )
+
+
+def _pieces(reads: Sequence[tuple[float, bytes]], scrub: Scrubber) -> tuple[Piece, ...]:
+    body = scrub.body(b"".join(data for _, data in reads))
+    pieces: list[Piece] = []
+    start = 0
+    for at, data in reads:
+        raw = body[start : start + len(data)]
+        start += len(data)
+        try:
+            pieces.append(Plain(at, raw.decode()))
+        except UnicodeDecodeError:
+            pieces.append(Binary(at, raw))
+    return tuple(pieces)
+
+
+def _put(path: str, document: bytes) -> None:
+    number, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
+    try:
+        with open(number, "wb") as file:
+            file.write(document)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
