@@ -1,100 +1,131 @@
-"""Running the tool calls of a round: each in a task of its own, each ending in a result the model can read."""
+"""The tools of a session: which calls of a round are run, how often, and in what order."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-import msgspec
-import trio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from streamd.providers import ToolCall, ToolResult
-from streamd.supervisors import TaskHandle, TaskSupervisor
+from streamd.supervisors import TaskSupervisor
 
+from ._tool_places import Places
+from ._tool_run import Approve, Round, ToolRun
 from ._tools import Tool
 
-__all__ = ["Approve", "Toolbox"]
+__all__ = ["Approve", "Round", "Toolbox"]
 
-Approve = Callable[[ToolCall], Awaitable[bool | str] | bool | str]
-"""Asked before a call is run: `True` allows it; `False`, or a reason as text, denies it.
-
-It may be async, and wait for a person: the tool's time begins after it.
-"""
+CANCELLED = "the session was cancelled"
+NOWHERE: Any = None
 
 
 class Toolbox:
-    """The tools of a session, and how long each call may take."""
+    """The tools of one session, and what was called of them.
 
-    __slots__ = ("_approve", "_timeout", "_tools")
+    Args:
+        tools: The tools by name.
+        timeout: Seconds each call may take, unless its tool says otherwise.
+        approve: Asked before each call is run.
+    """
+
+    __slots__ = ("_approve", "_effected", "_effects", "_places", "_round", "_timeout", "_tools")
 
     def __init__(self, tools: Mapping[str, Tool], timeout: float | None, approve: Approve | None) -> None:
         self._tools = tools
         self._timeout = timeout
         self._approve = approve
+        self._effects = Places(1)
+        self._places = {
+            name: self._effects if tool.effectful else Places(tool.concurrency)
+            for name, tool in tools.items()
+        }
+        self._round: list[tuple[ToolCall, ToolRun | ToolResult]] = []
+        self._effected = False
 
-    async def run(self, calls: Sequence[ToolCall], tasks: TaskSupervisor) -> list[ToolResult]:
-        """Run all calls at once, and return their results in the calls' order.
+    @property
+    def effected(self) -> bool:
+        """Whether an effectful tool was started: the session cannot be taken back from there on."""
+        runs = (run for _, run in self._round if isinstance(run, ToolRun))
+        return self._effected or any(run.started and run.tool.effectful for run in runs)
 
-        A call made twice, with one id, is run once. Nothing a tool does is an error here: an unknown tool, arguments
-        that do not fit, a denial, an exception and a timeout each become a result that says so. What is no
-        `Exception`, such as `KeyboardInterrupt`, is no failure of the tool: it ends the program as it would elsewhere.
+    async def run(
+        self, calls: Sequence[ToolCall], tasks: TaskSupervisor, here: Round = NOWHERE
+    ) -> list[ToolResult]:
+        """Run all calls, and return a result for each, in the calls' order.
+
+        They run at once, but for what their tools' marks say. A call made twice, with one id, is run once. Nothing a
+        tool does is an error here: an unknown tool, arguments that do not fit, a denial, an exception and a timeout
+        each become a result that says so. What is no `Exception`, such as `KeyboardInterrupt`, is no failure of the
+        tool: it ends the program as it would elsewhere.
         """
-        handles: dict[str, TaskHandle[ToolResult]] = {}
+        self._effected = self.effected
+        self._round = self._plan(calls, here)
+        runs = dict.fromkeys(run for _, run in self._round if isinstance(run, ToolRun))
+        handles = [tasks.start_soon(run.run, name=run.call.name) for run in runs]
+        for handle in handles:
+            await handle.result()
+        return self.results(calls)
+
+    def results(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        """The results of these calls as far as they are there; of the others, that the session was cancelled."""
+        begun = {id(call): run for call, run in self._round}
+        return [_result(call, begun.get(id(call))) for call in calls]
+
+    def _plan(self, calls: Sequence[ToolCall], here: Round) -> list[tuple[ToolCall, ToolRun | ToolResult]]:
+        """What is to be run for each call, or what it is answered without."""
+        planned: list[tuple[ToolCall, ToolRun | ToolResult]] = []
+        by_id: dict[str, tuple[ToolCall, ToolRun | ToolResult]] = {}
+        alike: dict[str, ToolRun] = {}
+        last_effect: ToolRun | None = None
         for call in calls:
-            if call.id not in handles:
-                handles[call.id] = tasks.start_soon(self._execute, call, name=call.name)
-        return [await handles[call.id].result() for call in calls]
-
-    async def _execute(self, call: ToolCall) -> ToolResult:
-        try:
-            return ToolResult(call.id, call.name, await self._answer(call))
-        except Exception as exc:  # noqa: BLE001  (whatever it is, the model is told)
-            return ToolResult(call.id, call.name, f"Error: {_told(exc)}", is_error=True)
-
-    async def _answer(self, call: ToolCall) -> str:
-        tool = self._tools.get(call.name)
-        if tool is None:
-            known = ", ".join(self._tools) or "none"
-            raise _Failure(f"there is no tool {call.name!r}; the tools are: {known}")
-        try:
-            arguments = tool.bind(call.arguments)
-        except msgspec.ValidationError as exc:
-            raise _Failure(f"the arguments do not fit: {exc}") from exc
-        await self._ask(call)
-        value: object = None
-        with trio.move_on_after(math.inf if self._timeout is None else self._timeout) as scope:
-            value = await tool.run(arguments)
-        if scope.cancelled_caught:
-            raise _Failure(f"the tool took longer than {self._timeout:g} s")
-        return _text(value)
-
-    async def _ask(self, call: ToolCall) -> None:
-        if self._approve is None:
-            return
-        verdict = self._approve(call)
-        if not isinstance(verdict, bool | str):
-            verdict = await verdict
-        if verdict is not True:
-            raise _Failure(verdict or "the call was denied")
+            tool = self._tools.get(call.name)
+            twin = by_id.get(call.id)
+            run: ToolRun | ToolResult
+            if twin is not None:
+                same = _said(twin[0]) == _said(call)
+                run = twin[1] if same else _error(call, f"another call of this turn has the id {call.id!r}")
+            elif tool is None:
+                known = ", ".join(self._tools) or "none"
+                run = _error(call, f"there is no tool {call.name!r}; the tools are: {known}")
+            elif tool.idempotent and (earlier := alike.get(_said(call))) is not None:
+                run = earlier
+            else:
+                run = ToolRun(
+                    call,
+                    tool,
+                    here,
+                    places=self._places[tool.name],
+                    timeout=self._timeout,
+                    approve=self._approve,
+                    after=last_effect if tool.effectful else None,
+                )
+                if tool.idempotent:
+                    alike[_said(call)] = run
+                if tool.effectful:
+                    last_effect = run
+            by_id.setdefault(call.id, (call, run))
+            planned.append((call, run))
+        return planned
 
 
-class _Failure(Exception):
-    """A call ended without a value; the text is for the model."""
-
-
-def _told(exc: Exception) -> str:
-    """What the model is told of an exception."""
+def _said(call: ToolCall) -> str:
+    """What a call asks for, so that two that ask for the same can be told. `1`, `1.0` and `true` are not the same."""
     try:
-        return str(exc) if isinstance(exc, _Failure) else f"{type(exc).__name__}: {exc}"
-    except Exception:  # noqa: BLE001  (its own text raises)
-        return type(exc).__name__
+        return f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
+    except (RecursionError, TypeError, ValueError):
+        return f"{call.name} {id(call)}"  # like no other
 
 
-def _text(value: object) -> str:
-    """What the model is given of a tool's return value."""
-    if isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.encode(value).decode()
-    except Exception as exc:
-        raise _Failure(f"the tool returned something JSON cannot hold: {exc}") from exc
+def _error(call: ToolCall, why: str) -> ToolResult:
+    return ToolResult(call.id, call.name, f"Error: {why}", is_error=True)
+
+
+def _result(call: ToolCall, run: ToolRun | ToolResult | None) -> ToolResult:
+    match run:
+        case None:
+            return _error(call, f"{CANCELLED} before the tool was run")
+        case ToolResult():
+            return run
+        case ToolRun():
+            known = run.result or run.cut_short(CANCELLED)
+            return ToolResult(call.id, call.name, known.content, known.is_error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast, final
@@ -14,6 +13,9 @@ import trio
 
 from streamd.providers import ToolSpec
 
+from ._tool_context import ToolContext
+from ._tool_places import Place
+from ._tool_schema import signature_of
 from .errors import ToolError
 
 __all__ = ["Tool", "tool", "tools_by_name"]
@@ -24,24 +26,37 @@ class Tool:
     """A function a model may call.
 
     Made by `streamd.tool`; calling it calls the function. `spec` is what the model is told: the name, the description
-    and the JSON schema of the arguments.
+    and the JSON schema of the arguments. The marks are those given to `streamd.tool`.
     """
 
     def __init__(
-        self, function: Callable[..., object], *, name: str | None = None, description: str | None = None
+        self,
+        function: Callable[..., object],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+        concurrency: int | None = None,
+        idempotent: bool = False,
+        effectful: bool = False,
     ) -> None:
         self._function: Callable[..., object] = function.function if isinstance(function, Tool) else function
         function = self._function
         self._is_async = inspect.iscoroutinefunction(function)
         label = name or str(getattr(function, "__name__", type(function).__name__))
-        self._arguments = _arguments_type(function, label)
+        self._signature = signature_of(function, label)
+        _check_marks(label, timeout, concurrency, idempotent=idempotent, effectful=effectful)
         self.spec: ToolSpec = ToolSpec(
             name=label,
             description=description if description is not None else inspect.getdoc(function) or "",
-            input_schema=_schema(self._arguments, label),
+            input_schema=self._signature.schema,
         )
         # The function's own attributes stay its own: they could stand in for this object's.
         functools.update_wrapper(self, function, updated=())
+        self.timeout: float | None = timeout
+        self.concurrency: int | None = concurrency
+        self.idempotent: bool = idempotent
+        self.effectful: bool = effectful
 
     @property
     def function(self) -> Callable[..., object]:
@@ -66,20 +81,32 @@ class Tool:
         Raises:
             msgspec.ValidationError: They do not fit the schema; the message names the place.
         """
-        bound = msgspec.convert(arguments, self._arguments)
-        return {field: getattr(bound, field) for field in self._arguments.__struct_fields__}
+        taken = self._signature.arguments
+        bound = msgspec.convert(arguments, taken)
+        return {field: getattr(bound, field) for field in taken.__struct_fields__}
 
-    async def run(self, arguments: Mapping[str, Any]) -> object:
+    async def run(
+        self, arguments: Mapping[str, Any], context: ToolContext | None = None, place: Place | None = None
+    ) -> object:
         """Call the function with bound arguments and return what it returned.
 
         A plain function runs in a thread. Cancelling abandons that thread, as nothing can stop it: what it returns
         later is dropped.
+
+        Args:
+            arguments: What `bind` gave.
+            context: For the parameter annotated `ToolContext`, where there is one.
+            place: Told when the thread of a plain function has really ended.
         """
+        if self._signature.context is not None:
+            arguments = {**arguments, self._signature.context: context}
         if self._is_async:
             return await cast("Callable[..., Awaitable[object]]", self._function)(**arguments)
-        # A limiter of its own, so that threads a tool never gives back do not starve the other tools.
+        # A limiter of its own, so that threads a tool never gives back do not starve the other tools. By trio's
+        # documentation it may be anything with the two methods by which a thread takes and gives back its token.
+        limiter = trio.CapacityLimiter(1) if place is None else cast("trio.CapacityLimiter", place)
         (result,) = await trio.to_thread.run_sync(
-            lambda: [self._function(**arguments)], abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+            lambda: [self._function(**arguments)], abandon_on_cancel=True, limiter=limiter
         )
         # A plain function around an async one returns what is yet to be awaited.
         return await cast("Awaitable[object]", result) if inspect.isawaitable(result) else result
@@ -91,7 +118,13 @@ def tool(function: Callable[..., object], /) -> Tool: ...
 
 @typing.overload
 def tool(
-    *, name: str | None = None, description: str | None = None
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+    concurrency: int | None = None,
+    idempotent: bool = False,
+    effectful: bool = False,
 ) -> Callable[[Callable[..., object]], Tool]: ...
 
 
@@ -101,24 +134,45 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
+    timeout: float | None = None,
+    concurrency: int | None = None,
+    idempotent: bool = False,
+    effectful: bool = False,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a function a tool: `@tool` or `@tool(name=..., description=...)`.
 
     The arguments' JSON schema comes from the type hints, by msgspec: anything msgspec can decode is allowed, and
     `Annotated[str, msgspec.Meta(description="...")]` describes and constrains an argument. The description is the
-    docstring. A plain function runs in a thread, so that it may block.
+    docstring. A plain function runs in a thread, so that it may block. A parameter annotated `streamd.ToolContext` is
+    given what the call is about, and is not described to the model.
 
     Args:
         function: The function, async or plain.
         name: What the model calls it; the function's name by default.
         description: What the model is told of it; the docstring by default.
+        timeout: How long a call may take, in seconds, instead of the session's `tool_timeout`; `math.inf` for no
+            bound.
+        concurrency: How many calls of it a session runs at once; further ones wait, and their time begins after it.
+        idempotent: The same call may be made again safely. Equal calls of a round (one name, the same arguments) are
+            run once and share the result, and a call that failed or took too long is made once more.
+        effectful: A call changes something outside. Such calls are made one after the other, in the order in which
+            the model made them, with all effectful tools of the session; the result of one that was cut short says
+            that its effect is unknown. It cannot be idempotent too.
 
     Raises:
-        ToolError: An argument has no type hint, cannot be given by name, or has a type JSON cannot hold.
+        ToolError: An argument has no type hint, cannot be given by name, or has a type JSON cannot hold; a mark cannot
+            be used.
     """
-    if function is None:
-        return functools.partial(Tool, name=name, description=description)
-    return Tool(function, name=name, description=description)
+    made = functools.partial(
+        Tool,
+        name=name,
+        description=description,
+        timeout=timeout,
+        concurrency=concurrency,
+        idempotent=idempotent,
+        effectful=effectful,
+    )
+    return made if function is None else made(function)
 
 
 def tools_by_name(tools: Iterable[Tool | Callable[..., object]]) -> dict[str, Tool]:
@@ -138,53 +192,21 @@ def tools_by_name(tools: Iterable[Tool | Callable[..., object]]) -> dict[str, To
     return named
 
 
-def _arguments_type(function: Callable[..., object], label: str) -> type[msgspec.Struct]:
-    """A struct with one field for each parameter."""
-    if not callable(function):
-        raise ToolError(f"a tool is made of a function, not of {type(function).__name__}")
-    try:
-        described = function if inspect.isroutine(function) else type(function).__call__
-        hints = typing.get_type_hints(described, include_extras=True)
-        parameters = inspect.signature(function).parameters.values()
-    except Exception as exc:  # a hint given as text is evaluated, and may raise anything
-        raise ToolError(f"the type hints of tool {label!r} cannot be read: {exc}") from exc
-    if inspect.isasyncgenfunction(function):
-        raise ToolError(f"tool {label!r} is an async generator: a tool returns one value")
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", label):
+def _check_marks(
+    label: str, timeout: object, concurrency: object, *, idempotent: object, effectful: object
+) -> None:
+    if timeout is not None and not (
+        isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0
+    ):
+        raise ToolError(f"tool {label!r}: timeout is a positive number of seconds, not {timeout!r}")
+    if concurrency is not None and not (
+        isinstance(concurrency, int) and not isinstance(concurrency, bool) and concurrency > 0
+    ):
+        raise ToolError(f"tool {label!r}: concurrency is a whole number of at least 1, not {concurrency!r}")
+    if not (isinstance(idempotent, bool) and isinstance(effectful, bool)):
+        raise ToolError(f"tool {label!r}: idempotent and effectful are True or False")
+    if idempotent and effectful:
         raise ToolError(
-            f"{label!r} cannot be a tool's name: it has 1 to 64 letters, digits, _ and -; give name=..."
+            f"tool {label!r} is marked idempotent and effectful: a call that may be made again safely needs no more "
+            "than idempotent, one that may not is effectful alone"
         )
-    fields: list[tuple[str, Any, Any]] = []
-    for parameter in parameters:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ToolError(f"parameter {parameter} of tool {label!r} cannot be given by name")
-        if parameter.name == "self" and "self" not in hints:
-            raise ToolError(f"tool {label!r} is a method without its object: give object.{label}")
-        if parameter.name not in hints:
-            raise ToolError(f"parameter {parameter.name!r} of tool {label!r} has no type hint")
-        fields.append((parameter.name, hints[parameter.name], _default(parameter)))
-    try:
-        return msgspec.defstruct(f"{label}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
-    except (TypeError, ValueError, SyntaxError, RuntimeError) as exc:
-        raise ToolError(f"tool {label!r} cannot be described: {exc}") from exc
-
-
-def _default(parameter: inspect.Parameter) -> object:
-    """A default the model can be told of, as it is; any other stays the function's own object."""
-    value = parameter.default
-    if value is parameter.empty:
-        return msgspec.field()
-    plain = value is None or isinstance(value, str | int | float)
-    return value if plain else msgspec.field(default_factory=lambda: value)
-
-
-def _schema(arguments: type[msgspec.Struct], label: str) -> dict[str, Any]:
-    """The JSON schema of the arguments, as one object."""
-    try:
-        (outer,), components = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    except TypeError as exc:
-        raise ToolError(f"tool {label!r} takes something JSON cannot hold: {exc}") from exc
-    own = outer["$ref"].rpartition("/")[2]
-    schema = dict(components.pop(own))
-    schema.pop("title", None)
-    return {**schema, "$defs": components} if components else schema
