@@ -1,14 +1,20 @@
 """Wire formats of model APIs, without any I/O: requests are built and bytes decoded, nothing is sent."""
 
 from ._anthropic_provider import Anthropic as Anthropic
+from ._auth import Auth as Auth
+from ._auth import Bearer as Bearer
+from ._auth import KeyHeader as KeyHeader
+from ._auth import NoAuth as NoAuth
+from ._auth import TokenSource as TokenSource
 from ._catalog import PROVIDERS as PROVIDERS
 from ._catalog import ProviderInfo as ProviderInfo
-from ._catalog import ProviderRow as ProviderRow
 from ._catalog import known_providers as known_providers
 from ._decoder import EventMachine as EventMachine
 from ._decoder import SSEChunkDecoder as SSEChunkDecoder
 from ._fold import Folding as Folding
 from ._fold import fold as fold
+from ._formats import FORMATS as FORMATS
+from ._formats import WireFormat as WireFormat
 from ._openai_chat_provider import OpenAIChat as OpenAIChat
 from ._openai_chat_request import ChatQuirks as ChatQuirks
 from ._provider import Decoder as Decoder
@@ -21,7 +27,10 @@ from ._resolve import ModelSpec as ModelSpec
 from ._resolve import ProviderSpec as ProviderSpec
 from ._resolve import resolve as resolve
 from ._resolve import resolve_model as resolve_model
+from ._row import ProviderRow as ProviderRow
+from ._row import Setting as Setting
 from ._secret import Secret as Secret
+from ._service import Service as Service
 from ._sse import ServerSentEvent as ServerSentEvent
 from ._sse import SSEDecoder as SSEDecoder
 from ._urls import join_url as join_url
@@ -76,12 +85,15 @@ from .messages import Role as Role
 from .messages import ToolSpec as ToolSpec
 
 __all__ = [
+    "FORMATS",
     "PROVIDERS",
     "WIRES",
     "APIError",
     "Anthropic",
+    "Auth",
     "AuthenticationError",
     "BadRequestError",
+    "Bearer",
     "CachePoint",
     "CacheTime",
     "ChatQuirks",
@@ -97,12 +109,14 @@ __all__ = [
     "HTTPRequest",
     "Image",
     "KeepsState",
+    "KeyHeader",
     "LogProbs",
     "MalformedEvent",
     "Media",
     "Message",
     "Metadata",
     "ModelSpec",
+    "NoAuth",
     "NotAStream",
     "NotFoundError",
     "OpenAIChat",
@@ -130,6 +144,8 @@ __all__ = [
     "ServerSentEvent",
     "ServerToolCall",
     "ServerToolResult",
+    "Service",
+    "Setting",
     "Stop",
     "StopReason",
     "StreamError",
@@ -137,12 +153,14 @@ __all__ = [
     "Text",
     "Thinking",
     "TokenLogProb",
+    "TokenSource",
     "ToolCall",
     "ToolCallDelta",
     "ToolResult",
     "ToolSpec",
     "Truncated",
     "Usage",
+    "WireFormat",
     "fold",
     "join_url",
     "known_providers",

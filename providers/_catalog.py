@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Literal
 
 from msgspec import Struct
 
 from ._openai_chat_request import ChatQuirks
-from ._urls import url_fault
+from ._place import shown_base_url
+from ._row import ProviderRow
 
-__all__ = ["PROVIDERS", "ProviderInfo", "ProviderRow", "base_url_from", "known_providers"]
-
-
-class ProviderRow(Struct, frozen=True, kw_only=True):
-    """What must be known of a provider to speak with it.
-
-    Args:
-        wire: The name of its wire, one of `WIRES`.
-        base_url: Where it is; None where there is no telling.
-        key_env: The environment variables a key is read from, in order.
-        token_env: The variables a bearer token is read from, after those, where the key itself is sent otherwise.
-        base_url_env: The variables a base URL is read from, in order.
-        header_env: Variables sent as a header each, where they are set.
-        key_required: Whether nothing can be asked without a key.
-        quirks: Where a server of chat completions differs from the others.
-    """
-
-    wire: Literal["openai-chat", "anthropic-messages"] = "openai-chat"
-    base_url: str | None = None
-    key_env: tuple[str, ...] = ()
-    token_env: tuple[str, ...] = ()
-    base_url_env: tuple[str, ...] = ()
-    header_env: tuple[tuple[str, str], ...] = ()
-    key_required: bool = True
-    quirks: ChatQuirks = ChatQuirks()
+__all__ = ["PROVIDERS", "ProviderInfo", "known_providers"]
 
 
 class ProviderInfo(Struct, frozen=True):
@@ -57,6 +33,8 @@ _NEW_MAX_TOKENS = ChatQuirks(max_tokens="max_completion_tokens")
 
 PROVIDERS: dict[str, ProviderRow] = {
     "anthropic": ProviderRow(
+        title="Anthropic",
+        key_header="x-api-key",
         wire="anthropic-messages",
         base_url="https://api.anthropic.com",
         key_env=("ANTHROPIC_API_KEY",),
@@ -64,6 +42,7 @@ PROVIDERS: dict[str, ProviderRow] = {
         base_url_env=("ANTHROPIC_BASE_URL",),
     ),
     "openai": ProviderRow(
+        title="OpenAI",
         base_url="https://api.openai.com/v1",
         key_env=("OPENAI_API_KEY",),
         base_url_env=("OPENAI_BASE_URL",),
@@ -71,46 +50,64 @@ PROVIDERS: dict[str, ProviderRow] = {
         quirks=_NEW_MAX_TOKENS,
     ),
     "cerebras": ProviderRow(
-        base_url="https://api.cerebras.ai/v1", key_env=("CEREBRAS_API_KEY",), quirks=_NEW_MAX_TOKENS
+        title="Cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        key_env=("CEREBRAS_API_KEY",),
+        quirks=_NEW_MAX_TOKENS,
     ),
     # A turn that called a tool is refused without its reasoning: api-docs.deepseek.com/guides/thinking_mode
     "deepseek": ProviderRow(
+        title="DeepSeek",
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
         quirks=ChatQuirks(thinking="reasoning_content"),
     ),
     "fireworks": ProviderRow(
-        base_url="https://api.fireworks.ai/inference/v1", key_env=("FIREWORKS_API_KEY",)
+        title="Fireworks", base_url="https://api.fireworks.ai/inference/v1", key_env=("FIREWORKS_API_KEY",)
     ),
     "groq": ProviderRow(
-        base_url="https://api.groq.com/openai/v1", key_env=("GROQ_API_KEY",), quirks=_NEW_MAX_TOKENS
+        title="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        key_env=("GROQ_API_KEY",),
+        quirks=_NEW_MAX_TOKENS,
     ),
     # It refuses fields it does not know, and sends the usage unasked: docs.mistral.ai/api
     "mistral": ProviderRow(
+        title="Mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
         quirks=ChatQuirks(stream_options=False),
     ),
-    "openrouter": ProviderRow(base_url="https://openrouter.ai/api/v1", key_env=("OPENROUTER_API_KEY",)),
-    "together": ProviderRow(base_url="https://api.together.xyz/v1", key_env=("TOGETHER_API_KEY",)),
-    "xai": ProviderRow(base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",), quirks=_NEW_MAX_TOKENS),
+    "openrouter": ProviderRow(
+        title="OpenRouter", base_url="https://openrouter.ai/api/v1", key_env=("OPENROUTER_API_KEY",)
+    ),
+    "together": ProviderRow(
+        title="Together", base_url="https://api.together.xyz/v1", key_env=("TOGETHER_API_KEY",)
+    ),
+    "xai": ProviderRow(
+        title="xAI", base_url="https://api.x.ai/v1", key_env=("XAI_API_KEY",), quirks=_NEW_MAX_TOKENS
+    ),
     # Servers of one's own: the base URL is where each listens when it is told nothing else.
     "llamacpp": ProviderRow(
-        base_url="http://127.0.0.1:8080/v1", key_env=("LLAMA_API_KEY",), key_required=False
+        title="llama.cpp", base_url="http://127.0.0.1:8080/v1", key_env=("LLAMA_API_KEY",), key_required=False
     ),
     "lmstudio": ProviderRow(
-        base_url="http://127.0.0.1:1234/v1", key_env=("LM_API_TOKEN",), key_required=False
+        title="LM Studio", base_url="http://127.0.0.1:1234/v1", key_env=("LM_API_TOKEN",), key_required=False
     ),
     "ollama": ProviderRow(
+        title="Ollama",
         base_url="http://127.0.0.1:11434/v1",
         key_env=("OLLAMA_API_KEY",),
         base_url_env=("OLLAMA_HOST",),
         key_required=False,
     ),
-    "vllm": ProviderRow(base_url="http://127.0.0.1:8000/v1", key_env=("VLLM_API_KEY",), key_required=False),
+    "vllm": ProviderRow(
+        title="vLLM", base_url="http://127.0.0.1:8000/v1", key_env=("VLLM_API_KEY",), key_required=False
+    ),
     # Its server has an address only while it runs: the runtime starts it, and gives the base URL.
-    "local": ProviderRow(key_required=False),
+    "local": ProviderRow(title="The local model", key_required=False),
     "openai-compatible": ProviderRow(
+        title="Any compatible server",
         key_env=("OPENAI_COMPATIBLE_API_KEY",),
         base_url_env=("OPENAI_COMPATIBLE_BASE_URL",),
         key_required=False,
@@ -130,7 +127,7 @@ def known_providers(environ: Mapping[str, str] | None = None) -> tuple[ProviderI
         ProviderInfo(
             name,
             row.wire,
-            _shown_base_url(row, environ),
+            shown_base_url(row, environ),
             row.key_env + row.token_env,
             row.base_url_env,
             row.key_required,
@@ -138,28 +135,3 @@ def known_providers(environ: Mapping[str, str] | None = None) -> tuple[ProviderI
         )
         for name, row in PROVIDERS.items()
     )
-
-
-def base_url_from(row: ProviderRow, environ: Mapping[str, str]) -> tuple[str | None, str]:
-    """The base URL the environment or the row gives, and where it came from."""
-    for variable in row.base_url_env:
-        if environ.get(variable):
-            url = environ[variable]
-            return (_ollama_url(url) if variable == "OLLAMA_HOST" else url), variable
-    return row.base_url, "the table of providers"
-
-
-def _ollama_url(host: str) -> str:
-    """A base URL from Ollama's `[scheme://]host[:port]`; a server told to listen everywhere is asked at loopback."""
-    scheme, mark, rest = host.rpartition("://")
-    name, slash, path = rest.partition("/")
-    bare, colon, port = name.rpartition(":")
-    if not colon or (bare.count(":") and not bare.endswith("]")):
-        bare, port = name, "" if mark else "11434"
-    address = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}.get(bare, bare)
-    return f"{scheme or 'http'}://{address}{':' + port if port else ''}{slash}{path}"
-
-
-def _shown_base_url(row: ProviderRow, environ: Mapping[str, str]) -> str | None:
-    url, _source = base_url_from(row, environ)
-    return url if url is not None and url_fault(url) is None else None

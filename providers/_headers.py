@@ -13,7 +13,7 @@ from typing import cast
 from ._secret import Secret
 from .errors import ConfigError
 
-__all__ = ["Header", "key_fault", "merge_headers", "secret_headers", "secrets_of"]
+__all__ = ["Header", "key_fault", "merge_headers", "name_fault", "secret_headers", "secrets_of"]
 
 Header = tuple[str, str | Secret]
 
@@ -39,6 +39,14 @@ def key_fault(key: object, source: str) -> str | None:
         return f"the key from {source} is empty"
     bad = next((at for at, char in enumerate(text) if not "!" <= char <= "~"), None)
     return None if bad is None else f"the key from {source} has an invalid character at position {bad}"
+
+
+def name_fault(name: object, what: str) -> str | None:
+    """Why a header's name cannot be sent, or None if it can; `what` is how it is called in the reason."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        # A name that is none may be a whole "name: key" line, so it is not repeated.
+        return f"{what} is not a header's name"
+    return f"the header {name!r} is set by the transport" if name.lower() in _FRAMING else None
 
 
 def secret_headers(fields: Mapping[str, str | Secret], source: str) -> tuple[Header, ...]:
@@ -83,11 +91,8 @@ def _fields_fault(fields: object) -> str | None:
 
 
 def _fault(number: int, name: object, value: object) -> str | None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        # A name that is none may be a whole "name: key" line, so it is not repeated.
-        return f"the name of field {number} is not a header's name"
-    if name.lower() in _FRAMING:
-        return f"the header {name!r} is set by the transport"
+    if fault := name_fault(name, f"the name of field {number}"):
+        return fault
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str):
         return f"the value of the header {name!r} is not text"

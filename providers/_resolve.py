@@ -7,17 +7,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
-from msgspec import Struct
-
-from ._anthropic_provider import Anthropic
-from ._catalog import PROVIDERS, ProviderRow, base_url_from
-from ._headers import Header, key_fault, secret_headers
-from ._openai_chat_provider import OpenAIChat
+from ._build import build_service
+from ._catalog import PROVIDERS
 from ._plugins import load_provider, registered
 from ._provider import Provider
 from ._redact import redact
 from ._secret import Secret
-from ._urls import url_fault
 from .errors import ConfigError
 
 __all__ = ["ModelSpec", "ProviderSpec", "resolve", "resolve_model"]
@@ -28,16 +23,18 @@ ProviderSpec = str | Provider | tuple[str, Mapping[str, Any]] | Mapping[str, Any
 ModelSpec = str | tuple[ProviderSpec, str]
 """`"provider:name"`, `"provider/name"`, or `(provider, "name")`."""
 
-_OPTIONS = ("base_url", "api_key", "path", "headers")
-
 
 def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None) -> Provider:
     """The provider that is meant.
 
-    The options of a provider known by name are `base_url`, `api_key` (a `str` or a `Secret`), `path` (what goes below
-    the base URL, `{model}` in it being the model's name) and `headers` (a mapping). Each wins over the environment,
-    and the environment over the table. Other providers take the options they document; an `api_key` given as text
-    reaches them as a `Secret`.
+    The options of a provider known by name are `base_url`, `api_key`, `auth_token`, `path` (what goes below the base
+    URL, `{model}` in it being the model's name), `headers` (a mapping), and the settings of its row, such as
+    `location`. Each wins over the environment, and the environment over the table. Other providers take the options
+    they document; a key given as text reaches them as a `Secret`.
+
+    `api_key` is sent as the provider wants its keys sent, `auth_token` always as a bearer token. Either is a `str`, a
+    `Secret`, or a function that takes nothing and gives one of the two: it is called for every request, and as it is
+    called in the event loop it gives at once the token it holds.
 
     Args:
         provider: A name such as `"anthropic"`, a `Provider`, `("openai", {"base_url": "https://..."})`, or
@@ -63,7 +60,7 @@ def _resolve(provider: ProviderSpec, environ: Mapping[str, str] | None) -> Provi
         return name
     row = PROVIDERS.get(name)
     if row is not None:
-        return _build(name, row, options, os.environ if environ is None else environ)
+        return build_service(name, row, options, os.environ if environ is None else environ)
     entry = registered().get(name)
     if entry is None:
         raise ConfigError(_unknown(name))
@@ -98,75 +95,6 @@ def _resolve_model(model: ModelSpec, environ: Mapping[str, str] | None) -> tuple
     return _resolve(provider, environ), name
 
 
-class _Key(Struct, frozen=True):
-    secret: Secret
-    bearer: bool
-
-
-def _build(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> Provider:
-    unknown = [option for option in options if option not in _OPTIONS]
-    if unknown:
-        raise ConfigError(f"{name}: no option {unknown[0]!r}; the options are {', '.join(_OPTIONS)}")
-    base_url = _base_url(name, row, options, environ)
-    path = options.get("path")
-    if path is not None and not isinstance(path, str):
-        raise ConfigError(f"{name}: the option `path` is text, not a {_kind(path)}")
-    headers = _headers(name, row, options, environ)
-    key = _key(name, row, options, environ)
-    secret = None if key is None else key.secret
-    match row.wire:
-        case "openai-chat":
-            return OpenAIChat(name, base_url, secret, path, headers, row.quirks)
-        case "anthropic-messages":
-            bearer = key is not None and key.bearer
-            return Anthropic(name, base_url, secret, "bearer" if bearer else "x-api-key", path, headers)
-
-
-def _base_url(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    url, source = options.get("base_url"), "the option `base_url`"
-    if url is None:
-        url, source = base_url_from(row, environ)
-    if url is None:
-        variables = "".join(f" or set {variable}" for variable in row.base_url_env)
-        raise ConfigError(f"{name}: no base URL: give the option `base_url`{variables}")
-    if not isinstance(url, str):
-        raise ConfigError(f"{name}: the option `base_url` is text, not a {_kind(url)}")
-    if fault := url_fault(url):
-        raise ConfigError(f"{name}: {fault} (from {source})")
-    return url
-
-
-def _headers(
-    name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]
-) -> tuple[Header, ...]:
-    fields = {header: environ[variable] for variable, header in row.header_env if environ.get(variable)}
-    given: object = options.get("headers", {})
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{name}: the option `headers` is a mapping, not a {_kind(given)}")
-    return secret_headers({**fields, **cast("Mapping[str, str]", given)}, f"{name}: headers")
-
-
-def _key(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> _Key | None:
-    given = options.get("api_key")
-    if given is not None:
-        if not isinstance(given, Secret):
-            raise ConfigError(f"{name}: the option `api_key` is text or a Secret, not a {_kind(given)}")
-        return _Key(_sound_key(given, "the option `api_key`"), bearer=False)
-    for variable in row.key_env + row.token_env:
-        if environ.get(variable):
-            return _Key(_sound_key(Secret(environ[variable]), variable), bearer=variable in row.token_env)
-    if row.key_required:
-        variables = " or ".join(row.key_env + row.token_env)
-        raise ConfigError(f"{name}: no key: set {variables}, or give the option `api_key`")
-    return None
-
-
-def _sound_key(key: Secret, source: str) -> Secret:
-    if fault := key_fault(key, source):
-        raise ConfigError(fault)
-    return key
-
-
 def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, Any]]:
     if isinstance(provider, str | Provider):
         return provider, {}
@@ -179,8 +107,10 @@ def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, An
 
 
 def _wrapped(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    key = options.get("api_key")
-    return {**options, "api_key": Secret(key)} if isinstance(key, str) else options
+    return {
+        name: Secret(value) if name in {"api_key", "auth_token"} and isinstance(value, str) else value
+        for name, value in options.items()
+    }
 
 
 def _unmapped(provider: object) -> object:

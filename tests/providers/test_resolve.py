@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from streamd.providers import (
+    FORMATS,
     PROVIDERS,
-    Anthropic,
+    Bearer,
     ChatQuirks,
     ConfigError,
-    OpenAIChat,
+    KeyHeader,
+    NoAuth,
     Provider,
     ProviderRow,
     Secret,
+    Service,
     known_providers,
     resolve,
     resolve_model,
@@ -23,33 +26,34 @@ from streamd.providers import (
 KEY = "zz-canary-0123456789"
 
 
-def openai_chat(provider: Any, environ: Mapping[str, str] = {}) -> OpenAIChat:
-    """The provider, which is one of chat completions."""
+def service(provider: Any, environ: Mapping[str, str] = {}) -> Service:
+    """The provider, which is one of the table."""
     found = resolve(provider, environ=environ)
-    assert isinstance(found, OpenAIChat)
+    assert isinstance(found, Service)
     return found
 
 
-def shown(provider: OpenAIChat | Anthropic) -> dict[str, str]:
+def shown(provider: Service) -> dict[str, str]:
     """The headers it adds, as they are sent."""
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in provider.headers}
 
 
-def revealed(provider: OpenAIChat | Anthropic) -> str | None:
+def revealed(provider: Service) -> str | None:
     """The text of its key."""
-    return None if provider.api_key is None else provider.api_key.reveal()
+    match provider.auth:
+        case Bearer(Secret() as key) | KeyHeader(_, Secret() as key):
+            return key.reveal()
+        case _:
+            return None
 
 
 @pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if row.base_url])
 def test_every_row_makes_a_provider(name: str) -> None:
     """Each name in the table gives a provider of that name with the key of its first variable."""
     row = PROVIDERS[name]
-    found = resolve(name, environ={row.key_env[0]: KEY})
-    assert isinstance(found, OpenAIChat | Anthropic)
-    assert (found.name, found.base_url, found.wire) == (name, row.base_url, row.wire)
-    assert revealed(found) == KEY
-    if isinstance(found, OpenAIChat):
-        assert found.quirks == row.quirks
+    found = service(name, {row.key_env[0]: KEY})
+    assert (found.name, found.base_url, found.wire) == (name, row.base_url, FORMATS[row.wire])
+    assert (revealed(found), found.quirks) == (KEY, row.quirks)
 
 
 @pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if row.key_required])
@@ -65,20 +69,19 @@ def test_a_missing_key_names_where_to_put_one(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if not row.key_required])
 def test_a_server_of_ones_own_needs_no_key(name: str) -> None:
     """Local servers are asked without one."""
-    found = resolve({"provider": name, "base_url": "http://127.0.0.1:1/v1"}, environ={})
-    assert isinstance(found, OpenAIChat)
-    assert found.api_key is None
+    found = service({"provider": name, "base_url": "http://127.0.0.1:1/v1"})
+    assert found.auth == NoAuth()
 
 
 def test_options_win_over_the_environment_and_that_over_the_table() -> None:
     """Each option may be given in a tuple or in a mapping."""
     environ = {"OPENAI_API_KEY": "from-env", "OPENAI_BASE_URL": "https://env.test/v1"}
-    assert openai_chat("openai", environ).base_url == "https://env.test/v1"
-    assert revealed(openai_chat("openai", environ)) == "from-env"
+    assert service("openai", environ).base_url == "https://env.test/v1"
+    assert revealed(service("openai", environ)) == "from-env"
     options = {"base_url": "https://option.test", "api_key": KEY, "path": "/p", "headers": {"X-A": "b"}}
     for found in (
-        openai_chat(("openai", options), environ),
-        openai_chat({"provider": "openai", **options}, environ),
+        service(("openai", options), environ),
+        service({"provider": "openai", **options}, environ),
     ):
         assert (found.base_url, revealed(found), found.path) == ("https://option.test", KEY, "/p")
         assert shown(found) == {"x-a": "b"}
@@ -87,14 +90,14 @@ def test_options_win_over_the_environment_and_that_over_the_table() -> None:
 def test_a_wrapped_key_stays_what_it_is() -> None:
     """A key may be given as a `Secret`."""
     key = Secret(KEY)
-    assert openai_chat(("groq", {"api_key": key})).api_key is key
+    assert service(("groq", {"api_key": key})).auth == Bearer(key)
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `environ` the process's own variables are read."""
     monkeypatch.setenv("XAI_API_KEY", KEY)
     found = resolve("xai")
-    assert isinstance(found, OpenAIChat)
+    assert isinstance(found, Service)
     assert revealed(found) == KEY
     assert {info.name: info.key_set for info in known_providers()}["xai"]
 
@@ -102,27 +105,26 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
 def test_organisation_and_project() -> None:
     """OpenAI's two further variables are sent as headers, and an option wins over them."""
     environ = {"OPENAI_API_KEY": KEY, "OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj-1"}
-    assert shown(openai_chat("openai", environ)) == {
+    assert shown(service("openai", environ)) == {
         "openai-organization": "org-1",
         "openai-project": "proj-1",
     }
-    found = openai_chat(("openai", {"headers": {"OpenAI-Project": "proj-2"}}), environ)
+    found = service(("openai", {"headers": {"OpenAI-Project": "proj-2"}}), environ)
     assert shown(found) == {"openai-organization": "org-1", "openai-project": "proj-2"}
 
 
 @pytest.mark.parametrize(
-    ("environ", "scheme"),
+    ("environ", "way"),
     [
-        ({"ANTHROPIC_API_KEY": KEY}, "x-api-key"),
-        ({"ANTHROPIC_AUTH_TOKEN": KEY}, "bearer"),
-        ({"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": "other"}, "x-api-key"),
+        ({"ANTHROPIC_API_KEY": KEY}, KeyHeader),
+        ({"ANTHROPIC_AUTH_TOKEN": KEY}, Bearer),
+        ({"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_AUTH_TOKEN": "other"}, KeyHeader),
     ],
 )
-def test_a_token_is_sent_as_one(environ: dict[str, str], scheme: str) -> None:
+def test_a_token_is_sent_as_one(environ: dict[str, str], way: type) -> None:
     """A key comes before a token; each is sent in its own header."""
-    found = resolve("anthropic", environ={**environ, "ANTHROPIC_BASE_URL": "https://gate.test"})
-    assert isinstance(found, Anthropic)
-    assert (revealed(found), found.scheme, found.base_url) == (KEY, scheme, "https://gate.test")
+    found = service("anthropic", {**environ, "ANTHROPIC_BASE_URL": "https://gate.test"})
+    assert (revealed(found), type(found.auth), found.base_url) == (KEY, way, "https://gate.test")
 
 
 @pytest.mark.parametrize(
@@ -141,12 +143,12 @@ def test_a_token_is_sent_as_one(environ: dict[str, str], scheme: str) -> None:
 )
 def test_ollamas_host(host: str, url: str) -> None:
     """`OLLAMA_HOST` has a scheme or a port or neither, and may be what the server listens on."""
-    assert openai_chat("ollama", {"OLLAMA_HOST": host}).base_url == url
+    assert service("ollama", {"OLLAMA_HOST": host}).base_url == url
 
 
 def test_an_instance_is_itself() -> None:
     """A provider of one's own needs no name in any table."""
-    own = OpenAIChat("mine", "http://127.0.0.1")
+    own = Service("mine", FORMATS["openai-chat"], "http://127.0.0.1")
     assert resolve(own) is own
     assert resolve_model((own, "m")) == (own, "m")
 
@@ -195,10 +197,13 @@ def test_a_model_names_its_provider(model: Any, provider: str, name: str) -> Non
         (({"base_url": "http://x.test"}, "m"), "a provider is given as a name, an instance"),
         (
             (("vllm", {"apikey": KEY}), "m"),
-            "vllm: no option 'apikey'; the options are base_url, api_key, path, headers",
+            "vllm: no option 'apikey'; the options are base_url, api_key, auth_token, path, headers",
         ),
         ((("vllm", {"base_url": 7}), "m"), "vllm: the option `base_url` is text, not a int"),
-        ((("vllm", {"api_key": 7}), "m"), "vllm: the option `api_key` is text or a Secret, not a int"),
+        (
+            (("vllm", {"api_key": 7}), "m"),
+            "vllm: the option `api_key` is text, a Secret or a function that gives one, not a int",
+        ),
         ((("vllm", {"path": 7}), "m"), "vllm: the option `path` is text, not a int"),
         ((("vllm", {"headers": 7}), "m"), "vllm: the option `headers` is a mapping, not a int"),
         (
@@ -261,7 +266,8 @@ def test_a_bad_variable_is_named(environ: dict[str, str], message: str) -> None:
 def make(api_key: Secret | None = None, **options: object) -> Provider:
     """A provider of another distribution."""
     assert api_key is None or isinstance(api_key, Secret)
-    return OpenAIChat("from-plugin", "http://127.0.0.1", api_key)
+    auth = NoAuth() if api_key is None else Bearer(api_key)
+    return Service("from-plugin", FORMATS["openai-chat"], "http://127.0.0.1", auth)
 
 
 def refuse(**_options: object) -> Provider:
@@ -308,7 +314,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_distribution_brings_a_provider() -> None:
     """An entry point is called with the options by name; a key given as text reaches it wrapped."""
     found, name = resolve_model((("make", {"api_key": KEY, "other": 1}), "m"))
-    assert isinstance(found, OpenAIChat)
+    assert isinstance(found, Service)
     assert (found.name, revealed(found), name) == ("from-plugin", KEY, "m")
     assert resolve_model("make/a:b")[1] == "a:b"
     assert resolve("make").name == "from-plugin"
@@ -317,7 +323,7 @@ def test_another_distribution_brings_a_provider() -> None:
 @pytest.mark.usefixtures("plugins")
 def test_the_table_comes_first() -> None:
     """No distribution takes over a name that this library knows."""
-    assert openai_chat("vllm").name == "vllm"
+    assert service("vllm").name == "vllm"
 
 
 @pytest.mark.usefixtures("plugins")
@@ -349,8 +355,8 @@ def test_the_names_of_others_are_known() -> None:
 
 def test_an_entry_point_is_what_importlib_gives() -> None:
     """A real entry point loads as the stand-ins of these tests do."""
-    entry = EntryPoint("x", "streamd.providers:OpenAIChat", "streamd.providers")
-    assert entry.load() is OpenAIChat
+    entry = EntryPoint("x", "streamd.providers:Service", "streamd.providers")
+    assert entry.load() is Service
 
 
 def test_the_listing() -> None:
@@ -377,4 +383,4 @@ def test_rows_differ_where_servers_do() -> None:
     assert PROVIDERS["openai"].quirks == ChatQuirks(max_tokens="max_completion_tokens")
     assert PROVIDERS["deepseek"].quirks == ChatQuirks(thinking="reasoning_content")
     assert PROVIDERS["mistral"].quirks == ChatQuirks(stream_options=False)
-    assert ProviderRow().quirks == ChatQuirks()
+    assert ProviderRow(title="x").quirks is None

@@ -1,0 +1,147 @@
+"""How a request says who asks: a closed set of ways, each a few header fields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import assert_never, final
+
+from msgspec import Struct
+
+from ._headers import Header, key_fault, name_fault
+from ._secret import Secret
+from .errors import ConfigError, StreamdError
+
+__all__ = [
+    "Auth",
+    "Bearer",
+    "Key",
+    "KeyHeader",
+    "NoAuth",
+    "TokenSource",
+    "auth_fault",
+    "auth_fields",
+    "auth_secrets",
+]
+
+
+@final
+class TokenSource:
+    """A key that is asked for whenever one is needed, as tokens of OAuth and Entra run out.
+
+    Its `repr` shows nothing of the function: that of a partial one shows its arguments.
+
+    Args:
+        ask: Called without arguments for every request, in the thread of the event loop: it gives the token it holds
+            at once, and renews it elsewhere or quickly. What it gives is a `str` or a `Secret`.
+    """
+
+    __slots__ = ("_ask", "_last")
+
+    def __init__(self, ask: Callable[[], str | Secret]) -> None:
+        self._ask = ask
+        self._last: Secret | None = None
+
+    @property
+    def last(self) -> Secret | None:
+        """What it gave last, so that it can be kept out of what a server says; None before it was asked."""
+        return self._last
+
+    def token(self, provider: str) -> Secret:
+        """Ask for the token that `provider` is given.
+
+        Raises:
+            ConfigError: The function failed (its exception is the cause), or gave what cannot be sent.
+        """
+        where = f"{provider}: the function that gives the key"
+        try:
+            given: object = self._ask()
+        except StreamdError:
+            raise
+        except Exception as error:  # what someone else's code raises is not for us to foresee
+            raise ConfigError(f"{where} failed: {type(error).__name__}") from error
+        if inspect.iscoroutine(given):
+            given.close()  # it is never awaited, which Python would warn of
+            raise ConfigError(f"{where} is async: give a plain one")
+        key: object = Secret(given) if isinstance(given, str) else given
+        del given  # a traceback with locals shows no key
+        if not isinstance(key, Secret):
+            raise ConfigError(f"{where} gave a {type(key).__name__}, not a text or a Secret")
+        if fault := key_fault(key, "the function that gives the key"):
+            raise ConfigError(f"{provider}: {fault}")
+        self._last = key
+        return key
+
+    def __repr__(self) -> str:
+        return "TokenSource(***)"
+
+
+Key = Secret | TokenSource
+"""A key or token: one that stays what it is, or one that is asked for."""
+
+
+class Bearer(Struct, frozen=True):
+    """The key is sent as `authorization: Bearer ...` (RFC 6750)."""
+
+    key: Key
+
+
+class KeyHeader(Struct, frozen=True):
+    """The key is sent as the value of a header of its own, such as `x-api-key`; the name is in lower case."""
+
+    header: str
+    key: Key
+
+
+class NoAuth(Struct, frozen=True):
+    """Nobody asks who it is."""
+
+
+Auth = Bearer | KeyHeader | NoAuth
+"""Every way there is."""
+
+
+def auth_fault(auth: Auth) -> str | None:
+    """Why it cannot be sent, or None if it can; returned rather than raised, as in `key_fault`."""
+    match auth:
+        case Bearer(key):
+            return _key_fault(key)
+        case KeyHeader(header, key):
+            return name_fault(header, "the name of the key's header") or _key_fault(key)
+        case NoAuth():
+            return None
+        case _:  # pragma: no cover - the type checkers prove it
+            assert_never(auth)
+
+
+def auth_fields(provider: str, auth: Auth) -> tuple[Header, ...]:
+    """The header fields that say it. Raises `ConfigError` naming the provider where a function gives no token."""
+    match auth:
+        case Bearer(key):
+            return (("authorization", Secret(f"Bearer {_current(provider, key).reveal()}")),)
+        case KeyHeader(header, key):
+            return ((header, _current(provider, key)),)
+        case NoAuth():
+            return ()
+        case _:  # pragma: no cover - the type checkers prove it
+            assert_never(auth)
+
+
+def auth_secrets(auth: Auth) -> tuple[Secret, ...]:
+    """All of it that must not show."""
+    match auth:
+        case Bearer(key) | KeyHeader(_, key):
+            secret = key.last if isinstance(key, TokenSource) else key
+            return () if secret is None else (secret,)
+        case NoAuth():
+            return ()
+        case _:  # pragma: no cover - the type checkers prove it
+            assert_never(auth)
+
+
+def _key_fault(key: object) -> str | None:
+    return None if isinstance(key, TokenSource) else key_fault(key, "`key`")
+
+
+def _current(provider: str, key: Key) -> Secret:
+    return key.token(provider) if isinstance(key, TokenSource) else key

@@ -1,0 +1,90 @@
+"""How each wire is asked: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ._anthropic_request import anthropic_body
+from ._headers import Header
+from ._openai_chat_request import ChatQuirks, openai_chat_body
+from ._provider import Decoder
+from ._response_error import response_error
+from ._secret import Secret
+from ._wires import WIRES
+from .chunks import Metadata
+from .errors import APIError
+from .messages import Context, Options
+
+__all__ = ["FORMATS", "Quirks", "WireFormat"]
+
+Quirks = ChatQuirks
+"""Where a server differs from the others that speak its wire."""
+
+_SSE = "text/event-stream"
+
+
+def _keeps_nothing(_metadata: Metadata) -> Mapping[str, Any]:
+    return {}
+
+
+class WireFormat(Struct, frozen=True, kw_only=True):
+    """All that servers of one wire have in common.
+
+    Args:
+        name: What it is called.
+        path: Where a turn is asked for, below a base URL that has a path; `{model}` in it is the model's name.
+        bare_path: The same below a base URL that is only a host; as `path` where None.
+        body: Writes a turn down, given the provider's name, the conversation, the options and the server's quirks;
+            raises `ConfigError` for what the wire cannot carry.
+        decoder: Makes a fresh decoder for one response's body.
+        accept: The media type of what is decoded.
+        headers: Further fields that every request has.
+        error: Reads a refusal: its status, headers with lower-case names and body, and what must not show.
+        state: What the next request gives back, by what was said of the last response; see `KeepsState`.
+    """
+
+    name: str
+    path: str
+    bare_path: str | None = None
+    body: Callable[[str, Context, Options, Quirks | None], bytes]
+    decoder: Callable[[], Decoder]
+    accept: str = _SSE
+    headers: tuple[Header, ...] = ()
+    error: Callable[[int, Mapping[str, str], bytes, Iterable[Secret]], APIError] = response_error
+    state: Callable[[Metadata], Mapping[str, Any]] = _keeps_nothing
+
+    def __repr__(self) -> str:
+        return f"WireFormat({self.name!r})"
+
+
+def _openai_chat(provider: str, context: Context, options: Options, quirks: Quirks | None) -> bytes:
+    return openai_chat_body(provider, context, options, ChatQuirks() if quirks is None else quirks)
+
+
+def _anthropic(provider: str, context: Context, options: Options, _quirks: Quirks | None) -> bytes:
+    return anthropic_body(provider, context, options)
+
+
+FORMATS: dict[str, WireFormat] = {
+    row.name: row
+    for row in (
+        WireFormat(
+            name="openai-chat",
+            path="/chat/completions",
+            bare_path="/v1/chat/completions",
+            body=_openai_chat,
+            decoder=WIRES["openai-chat"],
+        ),
+        WireFormat(
+            name="anthropic-messages",
+            path="/v1/messages",
+            body=_anthropic,
+            decoder=WIRES["anthropic-messages"],
+            headers=(("anthropic-version", "2023-06-01"),),  # docs.anthropic.com/en/api/versioning
+        ),
+    )
+}
+"""The wires that can be asked, by name. Some share a decoder of `WIRES`, and differ in where and how they are asked."""
