@@ -63,10 +63,11 @@ class TokenSource:
         if inspect.iscoroutine(given):
             given.close()  # it is never awaited, which Python would warn of
             raise ConfigError(f"{where} is async: give a plain one")
-        key: object = Secret(given) if isinstance(given, str) else given
+        key = _wrapped(given)
+        kind = type(given).__name__
         del given  # a traceback with locals shows no key
-        if not isinstance(key, Secret):
-            raise ConfigError(f"{where} gave a {type(key).__name__}, not a text or a Secret")
+        if key is None:
+            raise ConfigError(f"{where} gave a {kind}, not a text or a Secret")
         if fault := key_fault(key, "the function that gives the key"):
             raise ConfigError(f"{provider}: {fault}")
         self._last = key
@@ -74,6 +75,10 @@ class TokenSource:
 
     def __repr__(self) -> str:
         return "TokenSource(***)"
+
+
+def _wrapped(given: object) -> Secret | None:
+    return Secret(given) if isinstance(given, str) else given if isinstance(given, Secret) else None
 
 
 Key = Secret | TokenSource

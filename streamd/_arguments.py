@@ -64,8 +64,9 @@ def conceal(model: ModelSpec) -> ModelSpec:
 
 def _with_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     wrapped = dict(options)
-    if isinstance(wrapped.get("api_key"), str):
-        wrapped["api_key"] = Secret(wrapped["api_key"])
+    for option in ("api_key", "auth_token"):
+        if isinstance(wrapped.get(option), str):
+            wrapped[option] = Secret(wrapped[option])
     if wrapped.get("headers") is not None:
         wrapped["headers"] = conceal_headers(wrapped["headers"])
     return wrapped
