@@ -110,8 +110,10 @@ class ToolRun:
     async def _answer(self) -> str:
         arguments = self._bind()
         await self._ask()
-        if self.after is not None:
-            await self.after.over.wait()
+        earlier = self.after
+        while earlier is not None:  # one that was denied is over before those before it
+            await earlier.over.wait()
+            earlier = earlier.after
         try:
             value = await self._attempt(arguments)
         except _Refused:

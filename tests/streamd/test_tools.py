@@ -9,11 +9,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from streamd import ToolError, tool
-from streamd._toolbox import Approve, Toolbox
+from streamd import Approve, ToolError, tool
 from streamd._tools import tools_by_name
 from streamd.providers import ToolCall, ToolResult
-from streamd.supervisors import open_task_supervisor
+from tests.support.tools import box, call, run_round
 
 
 class Place(msgspec.Struct):
@@ -115,12 +114,7 @@ async def run(
     approve: Approve | None = None,
 ) -> list[ToolResult]:
     """The results of one round."""
-    async with open_task_supervisor() as tasks:
-        return await Toolbox(tools_by_name(tools), timeout, approve).run(calls, tasks)
-
-
-def call(name: str, arguments: dict[str, Any] | None = None, id: str = "1") -> ToolCall:
-    return ToolCall(0, id, name, arguments or {})
+    return await run_round(box(*tools, timeout=timeout, approve=approve), *calls)
 
 
 async def test_calls_run_together_and_answer_in_order(autojump_clock: MockClock) -> None:
@@ -151,12 +145,78 @@ async def test_a_call_made_twice_runs_once() -> None:
     assert runs == ["ran"]
 
 
+@pytest.mark.parametrize(
+    ("second", "contents"),
+    [
+        (call("note", {"n": 1}), ["1", "1"]),
+        (call("note", {"n": True}), ["1", "Error: another call of this turn has the id '1'"]),
+        (call("note", {"n": 2}), ["1", "Error: another call of this turn has the id '1'"]),
+        (call("other", {"n": 1}), ["1", "Error: another call of this turn has the id '1'"]),
+    ],
+)
+async def test_an_id_that_two_calls_share_answers_one_of_them(second: ToolCall, contents: list[str]) -> None:
+    """A second call with the id of another is not taken for it, and not run: each call has a result, in order."""
+    ran: list[int] = []
+
+    async def note(n: int) -> int:
+        ran.append(n)
+        return n
+
+    async def other(n: int) -> int:
+        ran.append(-n)
+        return n
+
+    results = await run([note, other], call("note", {"n": 1}), second)
+    assert [(r.name, r.content) for r in results] == [("note", contents[0]), (second.name, contents[1])]
+    assert ran == [1]
+
+
+async def test_calls_too_deep_to_compare_are_not_the_same() -> None:
+    """Arguments that cannot be written down are never taken for another call's."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    async def take(x: Any) -> str:
+        return "taken"
+
+    results = await run([take], call("take", {"x": deep}), call("take", {"x": deep}))
+    assert [r.is_error for r in results] == [False, True]
+    while deep:  # taken apart, as freeing it whole would go as deep
+        deep = deep.pop()
+
+
 async def fails() -> str:
     raise LookupError("no such city")
 
 
+async def fails_silently() -> str:
+    raise trio.TooSlowError
+
+
+async def fails_twice() -> str:
+    raise ExceptionGroup("both", [LookupError("no such city"), ExceptionGroup("more", [OSError("no disk")])])
+
+
+async def fails_in_a_nursery() -> str:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fails)
+    return ""
+
+
+def stops() -> str:
+    raise StopIteration
+
+
 async def hangs() -> str:
     await trio.sleep_forever()
+    return ""
+
+
+async def hangs_in_a_nursery() -> str:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+        nursery.start_soon(trio.sleep_forever)
     return ""
 
 
@@ -166,6 +226,12 @@ def unserialisable() -> object:
 
 def plain(n: int) -> dict[str, int]:
     return {"n": n}
+
+
+FUNCTIONS: list[Any] = [
+    *(fails, fails_silently, fails_twice, fails_in_a_nursery, stops, hangs, hangs_in_a_nursery),
+    *(plain, unserialisable),
+]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +249,11 @@ def plain(n: int) -> dict[str, int]:
             True,
         ),
         (call("fails"), "Error: LookupError: no such city", True),
+        (call("fails_silently"), "Error: TooSlowError", True),
+        (call("fails_twice"), "Error: LookupError: no such city; OSError: no disk", True),
+        (call("fails_in_a_nursery"), "Error: LookupError: no such city", True),
+        (call("stops"), "Error: RuntimeError: coroutine raised StopIteration", True),
+        (call("hangs_in_a_nursery"), "Error: the tool took longer than 30 s", True),
         (call("hangs"), "Error: the tool took longer than 30 s", True),
         (call("unserialisable"), "Error: the tool returned something JSON cannot hold", True),
         (call("plain", {"n": 1}), '{"n":1}', False),
@@ -192,10 +263,8 @@ async def test_whatever_a_tool_does_is_a_result(
     which: ToolCall, content: str, is_error: bool, autojump_clock: MockClock
 ) -> None:
     """Unknown tools, bad arguments, exceptions, timeouts and odd values are told to the model."""
-    tools: list[Any] = (
-        [fails, hangs] if which.name in ("nobody", "hangs", "fails") else [plain, unserialisable]
-    )
-    autojump_clock.autojump_threshold = 0 if which.name == "hangs" else float("inf")
+    tools = [fails, hangs] if which.name == "nobody" else FUNCTIONS
+    autojump_clock.autojump_threshold = 0 if which.name.startswith("hangs") else float("inf")
     (result,) = await run(tools, which)
     assert result.content.startswith(content)
     assert result.is_error is is_error
