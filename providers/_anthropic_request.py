@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
+from msgspec import Struct
+
+from ._answer_tool import answer_choice, answer_tool
 from ._conversation import check_conversation, encode_json, sound_text
+from ._json import as_object
+from ._strict_schema import anthropic_schema
 from .chunks import (
     Citation,
     Media,
@@ -21,7 +26,7 @@ from .chunks import (
 from .errors import ConfigError
 from .messages import CachePoint, Context, File, Image, Message, Options, Part, ToolSpec
 
-__all__ = ["DEFAULT_MAX_TOKENS", "anthropic_body"]
+__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicQuirks", "anthropic_body"]
 
 DEFAULT_MAX_TOKENS = 8192
 """The bound on the output where the caller names none: the wire requires one, and current models take this one."""
@@ -29,7 +34,23 @@ DEFAULT_MAX_TOKENS = 8192
 _TOOL_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 
 
-def anthropic_body(provider: str, context: Context, options: Options) -> bytes:
+class AnthropicQuirks(Struct, frozen=True):
+    """Where a server differs from Anthropic's own.
+
+    Args:
+        output: How the server is asked for an output: by a schema that it holds the model to, or as the call of a
+            tool, which models before Claude 4.5 and most compatible servers need.
+    """
+
+    output: Literal["json_schema", "tool"] = "json_schema"
+
+
+_NO_QUIRKS = AnthropicQuirks()
+
+
+def anthropic_body(
+    provider: str, context: Context, options: Options, quirks: AnthropicQuirks = _NO_QUIRKS
+) -> bytes:
     """The JSON body that asks for one streamed turn.
 
     Roles must alternate on this wire, so neighbours of one role become one message; tool results are a user's
@@ -37,7 +58,8 @@ def anthropic_body(provider: str, context: Context, options: Options) -> bytes:
     thinking without a signature (another provider's, or cut off), thinking that nothing follows (of a turn that was
     cut off), blank texts, a turn with nothing left; and so are citations. System messages are all moved to the top,
     behind `context.system`. `max_tokens` is required; where the caller gives none it is `DEFAULT_MAX_TOKENS`.
-    `tool_choice` is sent only beside tools.
+    `tool_choice` is sent only beside tools. An output is asked for as `quirks` says, or as a tool where its schema
+    cannot be expressed; a model that is to think chooses that tool by itself, as the wire forces none on it.
 
     Raises:
         ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
@@ -56,17 +78,31 @@ def anthropic_body(provider: str, context: Context, options: Options) -> bytes:
     system = "\n\n".join(text for text in spoken if text.strip())
     if system:
         body["system"] = system
-    if context.tools:
-        body["tools"] = [_tool(tool) for tool in context.tools]
-        if options.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(options.tool_choice)
+    tools, choice = context.tools, options.tool_choice
+    extra = dict(options.extra_body)
+    if options.output is not None:
+        schema = anthropic_schema(options.output.schema) if quirks.output == "json_schema" else None
+        if schema is not None:
+            format_ = {"type": "json_schema", "schema": schema}
+            extra["output_config"] = {"format": format_, **as_object(extra.get("output_config"))}
+        else:
+            tools = (*tools, answer_tool(options.output))
+            choice = "auto" if _thinks(options) else answer_choice(context, options, options.output)
+    if tools:
+        body["tools"] = [_tool(tool) for tool in tools]
+        if choice is not None:
+            body["tool_choice"] = _tool_choice(choice)
     given = {
         "temperature": options.temperature,
         "top_p": options.top_p,
         "stop_sequences": list(options.stop) or None,
     }
     body.update((name, value) for name, value in given.items() if value is not None)
-    return encode_json(provider, {**body, **options.extra_body})
+    return encode_json(provider, {**body, **extra})
+
+
+def _thinks(options: Options) -> bool:
+    return as_object(options.extra_body.get("thinking")).get("type") in {"enabled", "adaptive"}
 
 
 def _turns(provider: str, context: Context) -> list[dict[str, Any]]:

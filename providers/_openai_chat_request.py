@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from ._answer_tool import answer_choice, answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
+from ._strict_schema import strict_schema
 from .chunks import Text, Thinking, ToolCall, ToolResult
-from .messages import Context, Image, Message, Options, ToolSpec
+from .messages import Context, Image, Message, Options, OutputSpec, ToolSpec
 
 __all__ = ["ChatQuirks", "openai_chat_body"]
 
@@ -23,11 +25,17 @@ class ChatQuirks(Struct, frozen=True):
         stream_options: Whether the server takes `stream_options`, which asks for the usage at the end of the stream.
         thinking: The field of an assistant's message in which the server wants its own reasoning back; None where
             reasoning is not sent back.
+        output: How the server is asked for an output: by a schema in the form of `strict_schema`, which it shows to
+            the model itself; by any JSON schema, which only bounds what the model may write, so that the model is told
+            it too; as any JSON object, the model being told the schema; or as the call of a tool.
+        output_beside_tools: Whether the server takes that together with tools; where not, the output is one of them.
     """
 
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_options: bool = True
     thinking: str | None = None
+    output: Literal["strict", "json_schema", "json_object", "tool"] = "json_schema"
+    output_beside_tools: bool = False
 
 
 def openai_chat_body(provider: str, context: Context, options: Options, quirks: ChatQuirks) -> bytes:
@@ -35,24 +43,36 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
 
     Reasoning is left out of earlier turns, except where `quirks.thinking` names a field for it, and so are citations.
     An assistant's turn that holds nothing else is left out whole. `tool_choice` is sent only beside tools. A tool's
-    error is sent as its text: the wire has no flag for it.
+    error is sent as its text: the wire has no flag for it. `options.output` is asked for as `quirks.output` says.
 
     Raises:
         ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
     """
     check_conversation(provider, context, options)
+    asked = options.output
+    tool_asked = asked is not None and (
+        quirks.output == "tool" or bool(context.tools and not quirks.output_beside_tools)
+    )
+    spoken = [context.system] if context.system else []
+    if asked is not None and not tool_asked and quirks.output in {"json_schema", "json_object"}:
+        spoken.append(schema_instruction(provider, asked))
     messages: list[dict[str, Any]] = []
-    if context.system:
-        messages.append({"role": "system", "content": context.system})
+    if spoken:
+        messages.append({"role": "system", "content": "\n\n".join(spoken)})
     for message in context.messages:
         messages += _messages(provider, message, quirks)
     body: dict[str, Any] = {"model": options.model, "messages": messages, "stream": True}
     if quirks.stream_options:
         body["stream_options"] = {"include_usage": True}
-    if context.tools:
-        body["tools"] = [_tool(tool) for tool in context.tools]
-        if options.tool_choice is not None:
-            body["tool_choice"] = _tool_choice(options.tool_choice)
+    tools, choice = context.tools, options.tool_choice
+    if asked is not None and tool_asked:
+        tools, choice = (*tools, answer_tool(asked)), answer_choice(context, options, asked)
+    elif asked is not None:
+        body["response_format"] = _response_format(asked, quirks)
+    if tools:
+        body["tools"] = [_tool(tool) for tool in tools]
+        if choice is not None:
+            body["tool_choice"] = _tool_choice(choice)
     given = {
         quirks.max_tokens: options.max_tokens,
         "temperature": options.temperature,
@@ -116,6 +136,16 @@ def _tool_result(result: ToolResult) -> dict[str, Any]:
 def _tool(tool: ToolSpec) -> dict[str, Any]:
     described = {"description": tool.description} if tool.description else {}
     return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.input_schema}}
+
+
+def _response_format(output: OutputSpec, quirks: ChatQuirks) -> dict[str, Any]:
+    if quirks.output == "json_object":
+        return {"type": "json_object"}
+    strict = strict_schema(output.schema) if quirks.output == "strict" else None
+    format_: dict[str, Any] = {"name": output.name, "schema": output.schema}
+    if strict is not None:
+        format_ |= {"schema": strict, "strict": True}
+    return {"type": "json_schema", "json_schema": format_}
 
 
 def _tool_choice(choice: str) -> str | dict[str, Any]:
