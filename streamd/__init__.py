@@ -49,12 +49,13 @@ from ._retry import Retry as Retry
 from ._retry_budget import RetryBudget as RetryBudget
 from ._session import Session as Session
 from ._session import TextStream as TextStream
-from ._state import Status as Status
 from ._timers import Timeouts as Timeouts
+from ._tool_context import ToolContext as ToolContext
 from ._toolbox import Approve as Approve
 from ._tools import Tool as Tool
 from ._tools import tool as tool
 from ._transport import HTTPTransport as HTTPTransport
+from ._turn import Status as Status
 from ._version import __version__ as __version__
 from .errors import ActorCrashed as ActorCrashed
 from .errors import APIError as APIError
@@ -151,6 +152,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolContext",
     "ToolError",
     "ToolResult",
     "TransportError",

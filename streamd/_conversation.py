@@ -10,17 +10,19 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streamd.providers import Context, HTTPRequest, Message, Options, Provider, Secret, redact_error
+from streamd.providers import Chunk, Context, HTTPRequest, Message, Options, Provider, Secret, redact_error
 from streamd.supervisors import open_task_supervisor
 
-from ._attempt import attempt
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
+from ._outlet import Recording
+from ._pipeline import Pipeline, crashed
 from ._retry import Retry
 from ._state import SessionState
 from ._timers import Timeouts
 from ._toolbox import Toolbox
-from .errors import ActorCrashed, Stalled, StreamdError
+from ._turn import Turn
+from .errors import Stalled, StreamdError
 
 __all__ = ["Conversation", "Plan"]
 
@@ -36,6 +38,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_rounds: int
     timeouts: Timeouts
     retry: Retry | None
+    recorder: Recording | None = None
 
     def request(self, messages: Sequence[Message] = ()) -> HTTPRequest:
         """The request for the next turn, after these messages were added to the conversation."""
@@ -67,12 +70,8 @@ class Conversation:
                 await self._rounds()
             if limit.cancelled_caught and total is not None:
                 raise Stalled("total", total)
-        except StreamdError as error:
-            self._finish(error)
         except Exception as exc:  # noqa: BLE001  (told to the consumer, whatever it is)
-            crash = ActorCrashed(f"an actor of the session crashed: {type(exc).__name__}: {exc}")
-            crash.__cause__ = exc
-            self._finish(crash)
+            self._finish(crashed(exc))
         else:
             self._finish(None)
 
@@ -81,7 +80,7 @@ class Conversation:
             # Servers repeat keys, in their errors and in what they send for an answer.
             redact_error(error, [value for _, value in self._request.headers if isinstance(value, Secret)])
         if self._state.finish("done" if error is None else "error", error):
-            self._edge.push(self._state.held.values())
+            self._edge.push(self._state.turn.held.values())
             self._edge.end(error)
 
     async def _rounds(self) -> None:
@@ -91,7 +90,6 @@ class Conversation:
             calls = state.messages[-1].tool_calls
             if not calls or not plan.auto_tools:
                 return
-            state.phase = "tool"
             async with open_task_supervisor(name="tools") as tasks:
                 results = await plan.toolbox.run(calls, tasks)
             state.messages.extend(Message.tool(result) for result in results)
@@ -106,21 +104,54 @@ class Conversation:
         """One request and its whole answer; repeated, unseen by the consumer, while it has been given nothing."""
         plan, state = self._plan, self._state
         while True:
-            state.begin_attempt()
-            try:
-                return await attempt(
-                    self._request,
-                    provider=plan.provider,
-                    client=self._client,
-                    timeouts=plan.timeouts,
-                    edge=self._edge,
-                    state=state,
-                )
-            except StreamdError as error:
-                delay = None
-                if plan.retry is not None and not state.delivered:
-                    delay = plan.retry.delay(error, state.retries, random.random())
-                if delay is None:
-                    raise
+            turn = Turn()
+            state.begin_attempt(turn)
+            outlet = TurnOutlet(turn, self._edge, state)
+            pipeline = Pipeline(plan.provider, turn, outlet, plan.timeouts, plan.recorder)
+            await pipeline.run(pipeline.producer(self._request, self._client), name="turn")
+            error = turn.error
+            if error is None:
+                return
+            delay = None
+            if plan.retry is not None and not turn.delivered:
+                delay = plan.retry.delay(error, state.retries, random.random())
+            if delay is None:
+                raise error
             state.retries += 1
             await trio.sleep(delay)
+
+
+class TurnOutlet:
+    """The consumer's edge as one turn gives to it: the turn's prelude is held back, for it can still be taken back."""
+
+    __slots__ = ("_edge", "_state", "_turn")
+
+    def __init__(self, turn: Turn, edge: ConsumerEdge, state: SessionState) -> None:
+        self._turn = turn
+        self._edge = edge
+        self._state = state
+
+    @property
+    def full(self) -> bool:
+        """Whether the edge stands at the watermark."""
+        return self._edge.full
+
+    async def room(self) -> None:
+        """Wait until it does not."""
+        await self._edge.room()
+
+    def push(self, chunks: Sequence[Chunk], /) -> None:
+        """Hold the prelude, the last of each kind; from the first output on give everything, as it comes."""
+        held = self._turn.held
+        if not self._turn.delivered:
+            held.update((type(chunk), chunk) for chunk in chunks)
+            return
+        if held:
+            chunks = (*held.values(), *chunks)
+            held.clear()
+        self._edge.push(chunks)
+
+    def end(self, error: StreamdError | None = None) -> None:
+        """Keep a turn that is complete; what an error or a cancellation means is the conversation's to say."""
+        if self._turn.status == "done":
+            self._state.complete_turn()

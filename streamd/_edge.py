@@ -40,6 +40,11 @@ class ConsumerEdge:
         return len(self._queue)
 
     @property
+    def full(self) -> bool:
+        """Whether the queue stands at the watermark."""
+        return len(self._queue) >= self._watermark and not self._ended
+
+    @property
     def queued(self) -> Iterable[Chunk]:
         """The chunks sent and not yet received, oldest first."""
         return self._queue
@@ -62,7 +67,7 @@ class ConsumerEdge:
 
     async def room(self) -> None:
         """Wait while the queue stands at the watermark; does not yield otherwise."""
-        while len(self._queue) >= self._watermark and not self._ended:
+        while self.full:
             await self._senders.park()
 
     def end(self, error: StreamdError | None = None) -> None:

@@ -1,118 +1,200 @@
-"""The parser: the actor that turns the producer's bytes into chunks for the consumer."""
+"""The parser: the actor that turns a response's HTTP events into chunks for its outlet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import httpx
 import trio
 
-from streamd.providers import Chunk, Decoder
+from streamd.providers import Chunk, Provider
 
-from ._edge import ConsumerEdge
-from ._producer import HTTPEvent
-from ._state import PRELUDE, SessionState
+from ._http_events import Asked, HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, Unpacked
+from ._outlet import Outlet, Recording
 from ._timers import Clock
-from .errors import StreamdError
+from ._turn import PRELUDE, Turn
+from .errors import ConnectionLost, EncodingRefused, RedirectRefused, StreamdError
 
-__all__ = ["parse"]
+__all__ = ["Parser"]
 
 LINGER = 0.05
 """Seconds. Servers that send the body's end at all send it at once, though often in a packet of its own."""
 
+ERROR_BODY_LIMIT = 64 * 1024
+REDIRECTS = (300, 301, 302, 303, 307, 308)
 
-async def parse(
-    events: trio.MemoryReceiveChannel[HTTPEvent],
-    decoder: Decoder,
-    edge: ConsumerEdge,
-    state: SessionState,
-    clock: Clock,
-) -> None:
-    """Decode one response to its end, and hand its chunks to the consumer as they come.
 
-    Returns when the decoder has the provider's terminal evidence, whether or not the server closes: nothing after it
-    can fail a finished turn.
+class Parser:
+    """One decoder between two channels; nothing in it waits, but for room in the outlet.
 
-    Raises:
-        StreamdError: The decoder's error or the producer's, after every chunk before it was handed over.
+    Args:
+        provider: Whose response it is.
+        turn: What the response comes to.
+        clock: Told of bytes and output, and stopped while there is no room.
+        outlet: Given the chunks.
+        recording: Told what came, if the response is recorded.
+        finish: Called once, in the step in which the response is seen to have ended: complete, or with an error.
     """
-    parser = _Parser(decoder, edge, state, clock)
-    with events:
-        async for event in events:
-            if isinstance(event, StreamdError):
-                parser.lose(event)
-                break
-            if not event:
-                parser.close()
-                break
-            parser.feed(event)
-            if decoder.done:
-                await _linger(events)
-                break
-            await edge.room()
 
+    __slots__ = ("_body", "_clock", "_decoder", "_finish", "_outlet", "_provider", "_recording", "_turn")
 
-async def _linger(events: trio.MemoryReceiveChannel[HTTPEvent]) -> None:
-    """Give the body a moment to end after the turn did: only then can its connection be used again."""
-    with trio.move_on_after(LINGER):
-        async for event in events:
-            if not event or isinstance(event, StreamdError):
-                return
-
-
-class _Parser:
-    """One decoder between two channels; nothing in it waits."""
-
-    __slots__ = ("_clock", "_decoder", "_edge", "_state")
-
-    def __init__(self, decoder: Decoder, edge: ConsumerEdge, state: SessionState, clock: Clock) -> None:
-        self._decoder = decoder
-        self._edge = edge
-        self._state = state
+    def __init__(
+        self,
+        provider: Provider,
+        turn: Turn,
+        clock: Clock,
+        outlet: Outlet,
+        recording: Recording | None,
+        finish: Callable[[StreamdError | None], None],
+    ) -> None:
+        self._provider = provider
+        self._decoder = provider.decoder()
+        self._turn = turn
         self._clock = clock
+        self._outlet = outlet
+        self._recording = recording
+        self._finish = finish
+        self._body: bytearray | None = None  # of a response that is an error
 
-    def feed(self, data: bytes) -> None:
-        """Decode the bytes of one read."""
-        if self._state.finished.is_set():
-            return  # cancelled while these bytes were on their way
+    async def run(self, events: trio.MemoryReceiveChannel[Unpacked]) -> None:
+        """Take in one response to its end.
+
+        Returns when it has failed, or when the decoder has the provider's terminal evidence, whether or not the server
+        closes: nothing after that can fail a finished turn. Closes the channel, so that whoever sends knows.
+        """
+        ended = self._turn.finished
+        with events:
+            async for event in events:
+                asked = event if isinstance(event, Asked) else None
+                try:
+                    self._take(event.event if isinstance(event, Asked) else event)
+                    if ended.is_set():
+                        break
+                    if self._outlet.full:
+                        with self._clock.paused():
+                            await self._outlet.room()
+                finally:
+                    if asked is not None:
+                        asked.replied.set()
+            if self._decoder.done:
+                await self._linger(events)
+
+    async def _linger(self, events: trio.MemoryReceiveChannel[Unpacked]) -> None:
+        """Give the body a moment to end after the turn did: only then can its connection be used again."""
+        with trio.move_on_after(LINGER):
+            async for event in events:
+                if isinstance(event, Asked):
+                    event.replied.set()
+                last = event.event if isinstance(event, Asked) else event
+                if isinstance(last, HTTPDone) and self._recording is not None:
+                    self._recording.end(None)
+                if isinstance(last, HTTPDone | HTTPFailure):
+                    return
+
+    def _take(self, event: HTTPEvent) -> None:
+        # Errors are handed on and not raised: the frames here hold headers and bytes, which may hold a key.
+        if self._turn.finished.is_set():
+            return  # cancelled while this was on its way
+        match event:
+            case HTTPData(data):
+                self._clock.note_bytes()
+                self._turn.begin()
+                self._turn.bytes_received += len(data)
+                if self._recording is not None:
+                    self._recording.data(data)
+                if self._body is None:
+                    self._decode(data)
+                else:
+                    self._body += data
+                    if len(self._body) >= ERROR_BODY_LIMIT:
+                        self._finish(self._refusal())
+            case HTTPStatus(code):
+                self._turn.begin()
+                self._turn.status_code = code
+                self._body = None if 200 <= code < 300 else bytearray()
+            case HTTPHeaders():
+                self._turn.begin()
+                self._turn.headers = event.by_name()
+                if self._recording is not None:
+                    self._recording.head(self._turn.status_code or 200, self._turn.headers)
+                if error := self._misfit():
+                    self._finish(error)
+            case HTTPDone():
+                if self._recording is not None:
+                    self._recording.end(None)
+                if self._body is None:
+                    self._close()
+                else:
+                    self._finish(self._refusal())
+            case HTTPFailure(error):
+                # That the body of an error was cut does not hide its status.
+                if self._body is None:
+                    self._lose(error)
+                else:
+                    self._finish(self._refusal())
+
+    def _misfit(self) -> StreamdError | None:
+        """The error of a response that is no body to decode, and no error to read either."""
+        headers, status = self._turn.headers, self._turn.status_code
+        encoding = headers.get("content-encoding", "").strip().lower()[:40]
+        if status in REDIRECTS:
+            place = _target(headers.get("location", ""))
+            return RedirectRefused(f"the server redirects (status {status}) to {place}", phase="headers")
+        if encoding not in ("", "identity"):
+            return EncodingRefused(f"the response is encoded with {encoding!r}", phase="headers")
+        return None
+
+    def _refusal(self) -> StreamdError:
+        """The error that a response is, once its body is as whole as it gets."""
+        body = bytes((self._body or b"")[:ERROR_BODY_LIMIT])
+        return self._misfit() or self._provider.error(self._turn.status_code or 0, self._turn.headers, body)
+
+    def _decode(self, data: bytes) -> None:
         try:
             chunks = self._decoder.feed(data)
         except StreamdError as error:
             self._deliver(error.chunks)
-            raise
+            self._finish(error)
+            return
         self._deliver(chunks)
         if self._decoder.done:
-            self._state.complete_turn()
+            self._finish(None)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """The body ended as HTTP says a body ends: the decoder knows whether the turn did."""
-        if self._state.finished.is_set():
-            return
         try:
             chunks = self._decoder.close()
         except StreamdError as error:
             self._deliver(error.chunks)
-            raise
+            self._finish(error)
+            return
         self._deliver(chunks)
-        self._state.complete_turn()
+        self._finish(None)
 
-    def lose(self, error: StreamdError) -> None:
+    def _lose(self, error: Exception) -> None:
         """The body broke off, or never came; which matters only where the turn was not complete."""
-        if not self._decoder.terminal:
-            raise error
-        self.close()
+        if self._decoder.terminal:
+            self._close()
+        elif isinstance(error, StreamdError):
+            self._finish(error)
+        else:
+            lost = ConnectionLost(f"the HTTP task failed ({type(error).__name__}): {error}")
+            lost.__cause__ = error
+            self._finish(lost)
 
     def _deliver(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:
             return
-        state = self._state
-        state.turn.add(chunks)
-        state.chunks_decoded += len(chunks)
-        output = not all(isinstance(chunk, PRELUDE) for chunk in chunks)
-        if output:
+        self._turn.add(chunks)
+        if not all(isinstance(chunk, PRELUDE) for chunk in chunks):
+            self._turn.note_output()
             self._clock.note_progress()
-        if not state.delivered:
-            if not output:
-                state.hold(chunks)
-                return
-            chunks = state.deliver(chunks)
-        self._edge.push(chunks)
+        self._outlet.push(chunks)
+
+
+def _target(location: str) -> str:
+    """The host a redirect leads to: the rest of the address may be anything."""
+    try:
+        return httpx.URL(location).host or "a place it does not name"
+    except (httpx.InvalidURL, ValueError):
+        return "an address that cannot be read"

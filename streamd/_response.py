@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from streamd.providers import Message, StopReason, Usage
 
-from ._state import Status
+from ._turn import Status
 from .errors import StreamdError
 
 __all__ = ["Response", "SessionMetadata", "SessionStatistics"]

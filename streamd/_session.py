@@ -14,7 +14,8 @@ from streamd.supervisors import Supervisor, Tree, snapshot
 from ._conversation import Plan
 from ._edge import ConsumerEdge
 from ._response import Response, SessionMetadata, SessionStatistics
-from ._state import SessionState, Status
+from ._state import SessionState
+from ._turn import Status
 from .errors import StreamdError
 
 __all__ = ["Session", "TextStream"]
@@ -164,14 +165,15 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         """
         state = self._state
         await state.finished.wait()
-        told = state.told
+        turn = state.turn
+        told = turn.told
         return SessionMetadata(
             provider=self._plan.provider.name,
             model=told.model or self._plan.options.model,
             response_id=told.response_id,
             status=state.status,
-            status_code=state.status_code,
-            headers=dict(state.headers),
+            status_code=turn.status_code,
+            headers=dict(turn.headers),
             usage=state.usage_so_far,
             stop_reason=state.stop_reason,
             error=state.error,

@@ -60,6 +60,10 @@ class Clock:
         self._progress_at = math.inf
         self._paused_at: float | None = None
 
+    def begin(self) -> None:
+        """Count from now: only now anything was asked for."""
+        self._first_at = trio.current_time()
+
     def note_bytes(self) -> None:
         """Bytes of the body came."""
         self._byte_at = trio.current_time()

@@ -1,0 +1,75 @@
+"""What one HTTP response consists of, as events: the one language in which a stream server is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import trio
+from msgspec import Struct
+
+__all__ = [
+    "Asked",
+    "HTTPData",
+    "HTTPDone",
+    "HTTPEvent",
+    "HTTPFailure",
+    "HTTPHeaders",
+    "HTTPStatus",
+    "Unpacked",
+]
+
+
+class HTTPStatus(Struct, frozen=True):
+    """The response's status came."""
+
+    code: int
+
+
+class HTTPHeaders(Struct, frozen=True):
+    """The response's header fields came: a mapping, or pairs of name and value in any case."""
+
+    fields: Mapping[str, str] | Iterable[tuple[str, str]]
+
+    def by_name(self) -> dict[str, str]:
+        """The fields by lower-case name; those of one name joined by commas (RFC 9110 section 5.3)."""
+        given = self.fields.items() if isinstance(self.fields, Mapping) else self.fields
+        named: dict[str, str] = {}
+        for each, value in cast("Iterable[tuple[str, str]]", given):
+            name = each.lower()
+            named[name] = f"{named[name]}, {value}" if name in named else value
+        return named
+
+
+class HTTPData(Struct, frozen=True):
+    """Bytes of the body came: as many as one read of the network gave."""
+
+    data: bytes
+
+
+class HTTPDone(Struct, frozen=True):
+    """The body ended as HTTP says a body ends."""
+
+
+class HTTPFailure(Struct, frozen=True):
+    """There is no response, or its body broke off."""
+
+    error: Exception
+
+
+HTTPEvent = HTTPStatus | HTTPHeaders | HTTPData | HTTPDone | HTTPFailure
+"""A response comes as a status, headers, any number of data, and then done; a failure can come at any point."""
+
+
+class Asked:
+    """An event whose sender waits until it was taken in and there is room for the next."""
+
+    __slots__ = ("event", "replied")
+
+    def __init__(self, event: HTTPEvent) -> None:
+        self.event: HTTPEvent = event
+        self.replied: trio.Event = trio.Event()
+
+
+Unpacked = HTTPEvent | Asked
+"""What the channel into the parser carries."""

@@ -1,0 +1,145 @@
+"""The pipeline of one response: what feeds it, the parser and the watchdog, joined by a channel, supervised as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from streamd.providers import HTTPRequest, Provider, Secret, redact_error
+from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor
+
+from ._http import HTTPClient
+from ._http_events import Unpacked
+from ._outlet import Outlet, Recording
+from ._parser import Parser
+from ._producer import produce
+from ._timers import Clock, Timeouts
+from ._turn import Turn
+from .errors import ActorCrashed, StreamdError
+
+__all__ = ["Pipeline", "crashed"]
+
+
+class Pipeline:
+    """The actors of one response: a session's attempt at a turn is one, and so is a `StreamServer`.
+
+    They stand and fall as one: the first actor to fail ends the others. Every response has its own channel, decoder
+    and clock. The channel holds nothing: a producer keeps at most one read in its hands, so that backpressure reaches
+    the socket. In the step in which the end is known, however it comes, the turn is finished and the outlet told.
+
+    Args:
+        provider: Whose response it is.
+        turn: What the response comes to.
+        outlet: Given the chunks.
+        timeouts: The timers.
+        recording: Told what passes, if it is recorded.
+        name: How the tree is called.
+    """
+
+    __slots__ = (
+        "_outlet",
+        "_parser",
+        "_received",
+        "_recording",
+        "_secrets",
+        "_timeouts",
+        "clock",
+        "events",
+        "supervisor",
+        "turn",
+    )
+
+    def __init__(
+        self,
+        provider: Provider,
+        turn: Turn,
+        outlet: Outlet,
+        timeouts: Timeouts,
+        recording: Recording | None = None,
+    ) -> None:
+        self.turn = turn
+        self.clock = Clock(timeouts)
+        self.events, self._received = trio.open_memory_channel[Unpacked](0)
+        self.supervisor: Supervisor | None = None
+        self._timeouts = timeouts
+        self._outlet = outlet
+        self._recording = recording
+        self._parser = Parser(provider, turn, self.clock, outlet, recording, self.finish)
+        self._secrets: list[Secret] = []
+
+    def producer(self, request: HTTPRequest, client: HTTPClient | None) -> ChildSpec:
+        """The child that makes a request and feeds its response to the parser."""
+        self.note_request(request)
+        return ChildSpec(
+            id="producer",
+            run=produce,
+            args=(self.events, client, request, self._timeouts.connect),
+            restart="transient",
+        )
+
+    def note_request(self, request: HTTPRequest) -> None:
+        """The response is to this request: it is recorded, and its secrets are kept out of errors."""
+        self._secrets = [value for _, value in request.headers if isinstance(value, Secret)]
+        if self._recording is not None:
+            self._recording.request(request)
+
+    async def run(
+        self,
+        *feeders: ChildSpec,
+        name: str | None = None,
+        task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run the parser, the watchdog and these, until the response has ended; errors are the turn's, and not raised.
+
+        Cancelling ends it at once; a turn that had not ended is then cancelled.
+        """
+        self.supervisor = Supervisor(
+            ChildSpec(id="watchdog", run=self.clock.watch, restart="transient"),
+            ChildSpec(
+                id="parser",
+                run=self._parser.run,
+                args=(self._received,),
+                restart="transient",
+                significant=True,
+            ),
+            *feeders,
+            strategy="one_for_all",
+            restarts=RestartLimit(0),
+            auto_shutdown="any",
+            name=name,
+        )
+        try:
+            with self.events, self._received:
+                await self.supervisor.run(task_status=task_status)
+        except SupervisionError as failed:
+            # Where the turn is complete, what failed was its clearing away, and this says nothing.
+            self.finish(crashed(failed.failures[0].error))
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """End the response now, without an error, unless it has ended; the actors are told to stop."""
+        if self.turn.finish("cancelled"):
+            self._outlet.end()
+        if self.supervisor is not None:
+            self.supervisor.request_shutdown("the response was cancelled")
+
+    def finish(self, error: StreamdError | None) -> None:
+        """The response is complete, or has failed; the first call counts."""
+        if error is not None:
+            # Servers repeat keys, in their errors and in what they send for an answer.
+            redact_error(error, self._secrets)
+        if self.turn.finish("done" if error is None else "error", error):
+            if error is not None and self._recording is not None:
+                self._recording.end(error)
+            self._outlet.end(error)
+
+
+def crashed(error: BaseException) -> StreamdError:
+    """What the user is told of an error of an actor: itself, or what it never should have raised, as a cause."""
+    if isinstance(error, StreamdError):
+        return error
+    crash = ActorCrashed(f"an actor of the session crashed: {type(error).__name__}: {error}")
+    crash.__cause__ = error
+    return crash
