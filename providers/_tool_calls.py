@@ -118,6 +118,21 @@ class ToolCallAssembly:
         self._touched.add(call.index)
         return ToolCallDelta(call.index, shown_id, shown_name, fragment)
 
+    def settle(self, place: int, arguments: str) -> None:
+        """Take the whole arguments of a call from one who tells them whole: what came in pieces does not count.
+
+        Args:
+            place: The call's place in the turn, as a delta of it showed it.
+            arguments: The JSON text.
+
+        Raises:
+            EventTooLarge: More than 1 MiB of arguments.
+        """
+        call = self._calls[place]
+        if len(arguments) > _MAX_ARGUMENTS:
+            raise _too_large()
+        call.parts, call.size, call.given = [arguments], len(arguments), None
+
     def closed(self, *, may_be_empty: bool) -> list[ToolCall]:
         """The calls that are whole: a name, and arguments that are one complete JSON object.
 
@@ -204,5 +219,9 @@ class ToolCallAssembly:
         call.parts.append(arguments)
         call.size += len(arguments)
         if call.size > _MAX_ARGUMENTS:
-            raise EventTooLarge(f"the arguments of a tool call are larger than {_MAX_ARGUMENTS} characters")
+            raise _too_large()
         return arguments
+
+
+def _too_large() -> EventTooLarge:
+    return EventTooLarge(f"the arguments of a tool call are larger than {_MAX_ARGUMENTS} characters")

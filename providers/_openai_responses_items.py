@@ -1,0 +1,163 @@
+"""The output items of a response while they arrive: which event is of which, and what each has said so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+from ._json import as_object, as_text
+from .errors import EventTooLarge
+
+__all__ = ["OutputItem", "OutputItems", "Said"]
+
+_MAX_ITEMS = 4096
+
+
+class _Length:
+    """How much text there was, and its checksum: enough to know it again at the head of a longer one."""
+
+    __slots__ = ("checksum", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.checksum = 0
+
+    def add(self, text: str, data: bytes) -> None:
+        self.size += len(text)
+        self.checksum = crc32(data, self.checksum)
+
+    def rest(self, whole: str) -> str:
+        if not self.size:
+            return whole
+        if len(whole) <= self.size or crc32(whole[: self.size].encode()) != self.checksum:
+            return ""
+        return whole[self.size :]
+
+
+class Said:
+    """One kind of text of one item, as far as it was delivered.
+
+    The same text comes up to four times: in pieces, whole with its part, with its item, and with the response. What a
+    later telling has beyond those before it was not delivered yet; one that tells something else adds nothing.
+    """
+
+    __slots__ = ("_all", "_part", "_told")
+
+    def __init__(self) -> None:
+        self._all = _Length()
+        self._part = _Length()
+        self._told: int | None = None  # the part that was told whole last
+
+    def add(self, text: str) -> None:
+        """Note a piece that is delivered."""
+        data = text.encode()
+        self._all.add(text, data)
+        self._part.add(text, data)
+
+    def rest_of_part(self, index: int | None, whole: str) -> str:
+        """What of this part is still to be delivered; the next piece begins another part."""
+        rest = "" if not self._part.size and index == self._told and self._all.size else self._part.rest(whole)
+        if rest:
+            self.add(rest)
+        self._part = _Length()
+        self._told = index
+        return rest
+
+    def rest(self, whole: str) -> str:
+        """What of the item's whole text is still to be delivered."""
+        rest = self._all.rest(whole)
+        if rest:
+            self.add(rest)
+        return rest
+
+
+class OutputItem:
+    """One output item."""
+
+    __slots__ = ("call", "cited", "id", "kind", "named", "part", "place", "said", "scored", "told")
+
+    def __init__(self, kind: str, id_: str, place: int) -> None:
+        self.kind = kind
+        self.id = id_
+        self.place = place
+        self.said: dict[str, Said] = {}
+        self.part: int | None = None  # the part of a summary that is being told
+        self.cited = 0
+        self.scored = False  # log probabilities came with the pieces
+        self.call: int | None = None  # the place among the tool calls
+        self.named = False  # the call has its name and id
+        self.told = False  # what is delivered but once was delivered
+
+    def text(self, kind: str) -> Said:
+        """What was said of this kind."""
+        said = self.said.get(kind)
+        if said is None:
+            said = self.said[kind] = Said()
+        return said
+
+
+class OutputItems:
+    """All items of one response.
+
+    An event names its item by id and by place. Some servers change the ids from one event to the next, some give every
+    item the same place, some leave one or both out: so the id counts first, then the place if the kind of item fits,
+    then the latest item of that kind.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[OutputItem] = []
+        self._by_id: dict[str, OutputItem] = {}
+        self._by_index: dict[int, OutputItem] = {}
+
+    def find(self, kind: str, id_: str | None, index: int | None) -> OutputItem:
+        """The item an event belongs to; a new one where there is none."""
+        if id_:
+            found = self._by_id.get(id_)
+            if found is not None:
+                return found
+        found = None
+        if index is not None:
+            found = self._by_index.get(index)
+        elif self._all and not id_:
+            found = self._all[-1]
+        return found if found is not None and found.kind == kind else self._open(kind, id_ or "", index)
+
+    def begin(self, item: dict[str, Any], index: int | None) -> OutputItem:
+        """The item that an event says has begun."""
+        id_ = as_text(item.get("id")) or ""
+        known = self._by_id.get(id_) if id_ else None
+        return known or self._open(as_text(item.get("type")) or "", id_, index)
+
+    def ended(self, item: dict[str, Any], index: int | None) -> OutputItem:
+        """The item that an event says is whole."""
+        return self.find(as_text(item.get("type")) or "", as_text(item.get("id")), index)
+
+    def matched(self, output: Sequence[Any]) -> list[tuple[OutputItem, dict[str, Any]]]:
+        """Each item of the finished response with what is known of it: by its id, else by its turn among its kind."""
+        items = [as_object(entry) for entry in output]
+        known = [self._by_id.get(as_text(item.get("id")) or "") for item in items]
+        taken = {found.place for found in known if found is not None}
+        free: dict[str, list[OutputItem]] = {}
+        for found in reversed(self._all):
+            if found.place not in taken:
+                free.setdefault(found.kind, []).append(found)
+        pairs: list[tuple[OutputItem, dict[str, Any]]] = []
+        for found, item in zip(known, items, strict=True):
+            kind = as_text(item.get("type")) or ""
+            if found is None:
+                left = free.get(kind)
+                found = left.pop() if left else self._open(kind, as_text(item.get("id")) or "", None)
+            pairs.append((found, item))
+        return pairs
+
+    def _open(self, kind: str, id_: str, index: int | None) -> OutputItem:
+        if len(self._all) >= _MAX_ITEMS:
+            raise EventTooLarge(f"the response has more than {_MAX_ITEMS} items")
+        item = OutputItem(kind, id_, len(self._all))
+        self._all.append(item)
+        if id_:
+            self._by_id[id_] = item
+        if index is not None:
+            self._by_index[index] = item
+        return item
