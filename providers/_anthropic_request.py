@@ -40,9 +40,11 @@ class AnthropicQuirks(Struct, frozen=True):
     Args:
         output: How the server is asked for an output: by a schema that it holds the model to, or as the call of a
             tool, which models before Claude 4.5 and most compatible servers need.
+        version: Sent as `anthropic_version`, in the place of the model's name, where clouds have that in their URL.
     """
 
     output: Literal["json_schema", "tool"] = "json_schema"
+    version: str | None = None
 
 
 _NO_QUIRKS = AnthropicQuirks()
@@ -66,7 +68,7 @@ def anthropic_body(
     """
     check_conversation(provider, context, options)
     body: dict[str, Any] = {
-        "model": options.model,
+        **({"model": options.model} if quirks.version is None else {"anthropic_version": quirks.version}),
         "max_tokens": DEFAULT_MAX_TOKENS if options.max_tokens is None else options.max_tokens,
         "messages": _turns(provider, context),
         "stream": True,

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ._anthropic_request import anthropic_body
+from ._anthropic_request import AnthropicQuirks, anthropic_body
 from ._headers import Header
 from ._openai_chat_request import ChatQuirks, openai_chat_body
 from ._provider import Decoder
@@ -20,7 +20,7 @@ from .messages import Context, Options
 
 __all__ = ["FORMATS", "Quirks", "WireFormat"]
 
-Quirks = ChatQuirks
+Quirks = ChatQuirks | AnthropicQuirks
 """Where a server differs from the others that speak its wire."""
 
 _SSE = "text/event-stream"
@@ -40,6 +40,7 @@ class WireFormat(Struct, frozen=True, kw_only=True):
         body: Writes a turn down, given the provider's name, the conversation, the options and the server's quirks;
             raises `ConfigError` for what the wire cannot carry.
         decoder: Makes a fresh decoder for one response's body.
+        quirks: The kind of quirks that servers of this wire have; None where they have none.
         accept: The media type of what is decoded.
         headers: Further fields that every request has.
         error: Reads a refusal: its status, headers with lower-case names and body, and what must not show.
@@ -51,6 +52,7 @@ class WireFormat(Struct, frozen=True, kw_only=True):
     bare_path: str | None = None
     body: Callable[[str, Context, Options, Quirks | None], bytes]
     decoder: Callable[[], Decoder]
+    quirks: type[Quirks] | None = None
     accept: str = _SSE
     headers: tuple[Header, ...] = ()
     error: Callable[[int, Mapping[str, str], bytes, Iterable[Secret]], APIError] = response_error
@@ -61,11 +63,17 @@ class WireFormat(Struct, frozen=True, kw_only=True):
 
 
 def _openai_chat(provider: str, context: Context, options: Options, quirks: Quirks | None) -> bytes:
-    return openai_chat_body(provider, context, options, ChatQuirks() if quirks is None else quirks)
+    own = quirks if isinstance(quirks, ChatQuirks) else ChatQuirks()
+    return openai_chat_body(provider, context, options, own)
 
 
-def _anthropic(provider: str, context: Context, options: Options, _quirks: Quirks | None) -> bytes:
-    return anthropic_body(provider, context, options)
+def _anthropic(provider: str, context: Context, options: Options, quirks: Quirks | None) -> bytes:
+    own = quirks if isinstance(quirks, AnthropicQuirks) else AnthropicQuirks()
+    return anthropic_body(provider, context, options, own)
+
+
+def _anthropic_on_vertex(provider: str, context: Context, options: Options, _quirks: Quirks | None) -> bytes:
+    return anthropic_body(provider, context, options, AnthropicQuirks(version="vertex-2023-10-16"))
 
 
 FORMATS: dict[str, WireFormat] = {
@@ -76,14 +84,23 @@ FORMATS: dict[str, WireFormat] = {
             path="/chat/completions",
             bare_path="/v1/chat/completions",
             body=_openai_chat,
+            quirks=ChatQuirks,
             decoder=WIRES["openai-chat"],
         ),
         WireFormat(
             name="anthropic-messages",
             path="/v1/messages",
             body=_anthropic,
+            quirks=AnthropicQuirks,
             decoder=WIRES["anthropic-messages"],
             headers=(("anthropic-version", "2023-06-01"),),  # docs.anthropic.com/en/api/versioning
+        ),
+        # platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
+        WireFormat(
+            name="anthropic-vertex",
+            path="/models/{model}:streamRawPredict",
+            body=_anthropic_on_vertex,
+            decoder=WIRES["anthropic-messages"],
         ),
     )
 }

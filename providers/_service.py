@@ -48,6 +48,8 @@ class Service(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         fault = url_fault(self.base_url) or path_fault(self.path) or auth_fault(self.auth)
+        if fault is None and self.quirks is not None and type(self.quirks) is not self.wire.quirks:
+            fault = f"the wire {self.wire.name} has no quirks of kind {type(self.quirks).__name__}"
         if fault is not None:
             name = self.name
             del self  # a traceback with locals does not show what was refused
