@@ -8,6 +8,7 @@ from typing import Protocol
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
 from ._json import UNREADABLE, as_list, as_object, load
+from ._json_array import JSONArrayDecoder
 from ._sse import ServerSentEvent, SSEDecoder
 from .chunks import Chunk
 from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
@@ -60,11 +61,19 @@ class SSEChunkDecoder:
 
     Args:
         machine: The wire's own part.
+        arrays: Whether the server may stream a JSON array in the place of events: then `[` begins one.
+        max_event_bytes: The most one event, or a whole document, may take.
     """
 
-    def __init__(self, machine: EventMachine) -> None:
+    def __init__(
+        self, machine: EventMachine, *, arrays: bool = False, max_event_bytes: int = _MAX_BYTES
+    ) -> None:
         self._machine = machine
-        self._sse = SSEDecoder(max_event_bytes=_MAX_BYTES, error_field=True)
+        self._limit = max_event_bytes
+        self._arrays = arrays
+        self._frames: SSEDecoder | JSONArrayDecoder = SSEDecoder(
+            max_event_bytes=max_event_bytes, error_field=True
+        )
         self._head = b""  # the body's beginning, to decide by and to quote
         self._body: bytearray | None = None  # collects a body that is no event stream
         self._is_page = False
@@ -132,7 +141,9 @@ class SSEChunkDecoder:
         start = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if (not start and len(self._head) < _QUOTED) or b"\xef\xbb\xbf".startswith(self._head):
             return
-        if start[:1] in (b"<", b"{", b"["):
+        if start[:1] == b"[" and self._arrays:
+            self._frames = JSONArrayDecoder(max_event_bytes=self._limit)
+        elif start[:1] in (b"<", b"{", b"["):
             self._body = bytearray()
             self._is_page = start.startswith(b"<")
             self._collect(self._head)
@@ -145,17 +156,17 @@ class SSEChunkDecoder:
         body = self._body
         assert body is not None
         body += data
-        if len(body) > _MAX_BYTES:
-            raise EventTooLarge(f"the body is one JSON document larger than {_MAX_BYTES} bytes")
+        if len(body) > self._limit:
+            raise EventTooLarge(f"the body is one JSON document larger than {self._limit} bytes")
         if self._is_page and len(body) > _QUOTED:
             raise _web_page(bytes(body))
 
     def _stream(self, data: bytes, out: list[Chunk]) -> None:
-        sse = self._sse
+        frames = self._frames
         machine = self._machine
         if not self._events and len(self._head) < _QUOTED:
             self._head += data[: _QUOTED - len(self._head)]
-        for event in sse.feed(data):
+        for event in frames.feed(data):
             try:
                 machine.event(event.event, event.data, out)
             except UNREADABLE as error:
@@ -163,8 +174,10 @@ class SSEChunkDecoder:
             if machine.done:
                 return
             self._events += 1
-        if sse.failure is not None:
-            raise sse.failure
+        if frames.failure is not None:
+            raise frames.failure
+        if isinstance(frames, JSONArrayDecoder) and frames.ended and machine.terminal:
+            machine.finish(out)
 
     def _end(self, out: list[Chunk]) -> None:
         machine = self._machine
@@ -172,18 +185,23 @@ class SSEChunkDecoder:
             self._read_document(bytes(self._body), out)
             return
         if not self._streaming and self._head:
-            self._sse.feed(self._head)
-        self._end_with(self._sse.pending(), out)
+            self._frames.feed(self._head)
+        self._end_with(self._frames.pending(), out)
         if machine.done:
             return
         if machine.terminal:
             machine.finish(out)
         elif self._events:
             raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
-        elif len(self._head.strip()) >= _TELLING and not _FIELD.search(self._head):
+        elif self._is_other_text():
             raise NotAStream(f"the body is not an event stream: {excerpt(self._head)}")
         else:
             raise Truncated("the stream ended before its first whole event")
+
+    def _is_other_text(self) -> bool:
+        if isinstance(self._frames, JSONArrayDecoder):
+            return self._frames.ended  # without one element
+        return len(self._head.strip()) >= _TELLING and not _FIELD.search(self._head)
 
     def _end_with(self, last: ServerSentEvent | None, out: list[Chunk]) -> None:
         """Take the event that has no blank line, if it is whole and the turn is complete with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ._json import UNREADABLE, as_list, as_object, load
 from .errors import EventTooLarge
 
 __all__ = ["SSEDecoder", "ServerSentEvent"]
@@ -36,8 +37,9 @@ class SSEDecoder:
 
     Args:
         max_event_bytes: The most one event may take, comments before it included.
-        error_field: Whether an `error:` line is read as an event named `error` with that line as its data. The
-            specification ignores such a line; llama.cpp reports failures with it.
+        error_field: Whether an `error:` line is read as an event named `error` with that line as its data, and so a
+            JSON error object that stands between events. The specification ignores both; llama.cpp reports failures
+            with the one, Google with the other.
     """
 
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024, error_field: bool = False) -> None:
@@ -151,8 +153,17 @@ class SSEDecoder:
                 name = b"error"
                 data.append(value)
         if not data:
-            return None
+            return ServerSentEvent(block, b"error", self._id, end) if self._is_error(block) else None
         return ServerSentEvent(data[0] if len(data) == 1 else b"\n".join(data), name, self._id, end)
+
+    def _is_error(self, block: bytes) -> bool:
+        if not self._error_field or b'"error"' not in block or block.strip()[:1] not in (b"{", b"["):
+            return False
+        try:
+            found = load(block)
+        except UNREADABLE:
+            return False
+        return bool(as_object(next(iter(as_list(found)), found)).get("error"))
 
     def _fail(self) -> None:
         self._tail.clear()

@@ -1,0 +1,147 @@
+"""One JSON array of objects, from bytes to its elements as they come."""
+
+from __future__ import annotations
+
+import re
+
+from ._excerpt import excerpt
+from ._sse import ServerSentEvent
+from .errors import EventTooLarge, MalformedEvent, NotAStream, StreamError
+
+__all__ = ["JSONArrayDecoder"]
+
+_GAP = re.compile(
+    rb"[\s,\xef\xbb\xbf]*+"
+)  # what may stand between elements, and a byte order mark before them
+# Up to the next brace, or to a string that has not ended; a string's own braces do not count.
+_PLAIN = re.compile(rb'(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # up to a string's end
+_OPEN, _QUOTE, _ARRAY, _ARRAY_END = b'{"[]'
+
+
+class JSONArrayDecoder:
+    """Bytes in, elements out: `[{…},` and so on, which Google streams where it is not asked for server-sent events.
+
+    An element is given as soon as its last brace came, as an event without a name. Any cut of the body gives the same
+    elements, in time linear in its bytes: no byte of an element is looked at more than twice, however it comes. Only
+    braces and strings are looked at; whether an element is JSON is for its reader to say. What follows the array is
+    not read.
+
+    Args:
+        max_event_bytes: The most one element may take.
+    """
+
+    def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
+        self._limit = max_event_bytes
+        self._buffer = bytearray()
+        self._dropped = 0  # bytes of the body before the buffer
+        self._at = 0  # how far the buffer was looked at
+        self._start = 0  # of the element that has not ended
+        self._depth = 0
+        self._in_string = False
+        self._begun = False
+        self._any = False
+        self._ended = False
+        self._failure: StreamError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the array was closed."""
+        return self._ended
+
+    @property
+    def failure(self) -> StreamError | None:
+        """The error that ended the stream; the next `feed` raises it."""
+        return self._failure
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """The elements these bytes complete, in order.
+
+        Raises:
+            EventTooLarge: An element passed the limit.
+            NotAStream: The first element is no object.
+            MalformedEvent: A later one is none. As with the limit, elements complete before it are returned first:
+                where there are any, this is raised by the next call, and `failure` holds it until then.
+        """
+        if self._failure is not None:
+            raise self._failure
+        events: list[ServerSentEvent] = []
+        if self._ended:
+            return events
+        self._buffer += data
+        while not self._ended and self._failure is None and self._step(events):
+            pass
+        if self._depth and len(self._buffer) - self._start > self._limit:
+            self._fail_size()
+        done = self._start if self._depth else self._at
+        del self._buffer[:done]
+        self._dropped += done
+        self._at -= done
+        self._start = 0
+        if self._failure is not None:
+            self._buffer.clear()
+            if not events:
+                raise self._failure
+        return events
+
+    def pending(self) -> ServerSentEvent | None:
+        """Nothing: an element without its last brace is not whole."""
+        return None
+
+    def _step(self, events: list[ServerSentEvent]) -> bool:
+        """Look on to the next place that tells something; False where more bytes are needed."""
+        if not self._depth:
+            return self._between()
+        buffer = self._buffer
+        pattern = _STRING if self._in_string else _PLAIN
+        found = pattern.match(buffer, self._at)
+        assert found is not None  # it matches the empty text too
+        at = self._at = found.end()
+        if at == len(buffer) or (self._in_string and buffer[at] != _QUOTE):  # or in an escape
+            return False
+        self._at += 1
+        if buffer[at] == _QUOTE:
+            self._in_string = not self._in_string
+        elif buffer[at] == _OPEN:
+            self._depth += 1
+        else:
+            self._depth -= 1
+            if not self._depth:
+                self._element(events)
+        return True
+
+    def _between(self) -> bool:
+        buffer = self._buffer
+        found = _GAP.match(buffer, self._at)
+        assert found is not None
+        at = self._at = found.end()
+        if at == len(buffer):
+            return False
+        self._at += 1
+        if buffer[at] == _OPEN and self._begun:
+            self._start, self._depth = at, 1
+        elif buffer[at] == _ARRAY_END and self._begun:
+            self._ended = True
+        elif buffer[at] == _ARRAY and not self._begun:
+            self._begun = True
+        else:
+            self._fail_element(bytes(buffer[at : at + 400]))
+        return True
+
+    def _element(self, events: list[ServerSentEvent]) -> None:
+        element = bytes(self._buffer[self._start : self._at])
+        if len(element) > self._limit:
+            self._fail_size()
+            return
+        self._any = True
+        events.append(ServerSentEvent(element, end=self._dropped + self._at))
+
+    def _fail_size(self) -> None:
+        self._failure = EventTooLarge(f"an event is larger than {self._limit} bytes")
+
+    def _fail_element(self, rest: bytes) -> None:
+        if self._any:
+            told = f"an event cannot be read: an object was expected: {excerpt(rest)}"
+            self._failure = MalformedEvent(told, offset=self._dropped + self._at)
+        else:
+            self._failure = NotAStream(f"the body is not an event stream: {excerpt(rest)}")
