@@ -70,6 +70,7 @@ from .errors import MalformedEvent as MalformedEvent
 from .errors import ModelUnavailable as ModelUnavailable
 from .errors import NotAStream as NotAStream
 from .errors import NotFoundError as NotFoundError
+from .errors import OutputError as OutputError
 from .errors import OverloadedError as OverloadedError
 from .errors import Phase as Phase
 from .errors import ProtocolViolation as ProtocolViolation
@@ -114,6 +115,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAStream",
     "NotFoundError",
+    "OutputError",
     "OverloadedError",
     "Part",
     "Phase",

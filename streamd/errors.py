@@ -15,6 +15,7 @@
     ├── StreamError                the answer began, but is no good stream
     │   ├── Truncated              it ended without the provider's terminal evidence
     │   └── NotAStream · MalformedEvent · EventTooLarge · SequenceGap
+    ├── OutputError                the answer is whole, but not what `output_type` asked for
     ├── ToolError                  a tool cannot be declared or offered as it is
     ├── RecordingFailed            a session was not recorded; it is told, never raised
     ├── ModelUnavailable           the local model could not be fetched, or its server does not run
@@ -26,6 +27,7 @@ the exceptions of your own code are never wrapped.
 
 from typing import Literal
 
+from streamd.providers import StopReason
 from streamd.providers.errors import (
     APIError,
     AuthenticationError,
@@ -60,6 +62,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAStream",
     "NotFoundError",
+    "OutputError",
     "OverloadedError",
     "Phase",
     "ProtocolViolation",
@@ -136,6 +139,26 @@ class RedirectRefused(TransportError):
 
 class EncodingRefused(TransportError):
     """The response is compressed although it was asked for plain."""
+
+
+class OutputError(StreamdError):
+    """The answer came whole, but is not what `output_type` asked for.
+
+    `path` leads to what does not fit, such as `$.items[2].price`; it is `$` where that is the answer itself. `text` is
+    what the model said: its text, or the arguments of the call that was to be its answer. `stop_reason` is why its
+    turn ended: `length`, `refusal`, `content_filter` and `max_rounds` are reasons of their own, and asking again is of
+    no use there. `partial` is the whole message.
+    """
+
+    phase: Phase | None = "stream"
+
+    def __init__(
+        self, message: str, *, path: str = "$", text: str = "", stop_reason: StopReason | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.text = text
+        self.stop_reason = stop_reason
 
 
 class ToolError(StreamdError, ValueError):
