@@ -141,12 +141,13 @@ class ToolRun:
             raise _Refused(verdict or "the call was denied")
 
     async def _attempt(self, arguments: Mapping[str, Any]) -> object:
-        seconds = math.inf if self._timeout is None else self._timeout
         scope = trio.CancelScope()
+        began = 0.0
         try:
             async with self._places.hold() as place:
                 self.started = True
-                scope.deadline = trio.current_time() + seconds
+                began = trio.current_time()
+                scope.deadline = began + (math.inf if self._timeout is None else self._timeout)
                 with scope:
                     context = self._context(scope) if self._round else None
                     return await self.tool.run(arguments, context, place)
@@ -157,7 +158,7 @@ class ToolRun:
         unknown = EFFECT_UNKNOWN if self.tool.effectful else ""
         if trio.current_time() < scope.deadline:
             raise _Refused(f"the call was cancelled{unknown}")
-        raise _Failure(f"the tool took longer than {seconds:g} s{unknown}")
+        raise _Failure(f"the tool took longer than {scope.deadline - began:g} s{unknown}")
 
     def _context(self, scope: trio.CancelScope) -> ToolContext:
         here = self._round
