@@ -10,7 +10,7 @@ from ._json import as_list, as_object, as_text, read
 from ._media import media
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._tool_calls import ToolCallAssembly
-from ._usage import openai_usage, same_counts
+from ._usage import most_counted, openai_usage, same_counts
 from .chunks import (
     Chunk,
     Citation,
@@ -219,7 +219,9 @@ class OpenAIChatMachine:
     def _count(self, event: ChatEvent, out: list[Chunk]) -> None:
         raw = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
         usage = openai_usage(raw) if raw else None
-        if usage is None or same_counts(self._usage, usage) or (self._usage and not usage.total_tokens):
+        if usage is not None and self._usage is not None:
+            usage = most_counted(self._usage, usage)
+        if usage is None or same_counts(self._usage, usage):
             return
         self._usage = usage
         out.append(usage)

@@ -7,7 +7,7 @@ from typing import Any
 from ._json import as_object
 from .chunks import Usage
 
-__all__ = ["anthropic_usage", "merge_counts", "openai_usage", "same_counts"]
+__all__ = ["anthropic_usage", "gemini_usage", "merge_counts", "most_counted", "openai_usage", "same_counts"]
 
 _MAX_FIELDS = 32
 
@@ -54,6 +54,21 @@ def anthropic_usage(raw: dict[str, Any]) -> Usage | None:
     return Usage((given or 0) + cached + written, made or 0, cached, written, thinking, raw)
 
 
+def gemini_usage(raw: dict[str, Any]) -> Usage | None:
+    """Counts as Gemini names them, where thoughts, and what tools read, are counted apart; None where there are none.
+
+    https://ai.google.dev/api/generate-content#UsageMetadata
+    """
+    given = _count(raw, "promptTokenCount")
+    made = _count(raw, "candidatesTokenCount", "responseTokenCount")
+    thoughts = _count(raw, "thoughtsTokenCount")
+    if given is None and made is None and thoughts is None:
+        return None
+    read = _count(raw, "toolUsePromptTokenCount") or 0
+    cached = _count(raw, "cachedContentTokenCount") or 0
+    return Usage((given or 0) + read, (made or 0) + (thoughts or 0), cached, 0, thoughts or 0, raw)
+
+
 def merge_counts(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     """`known` with what `later` counts anew; what that leaves out, or gives as null, keeps its value.
 
@@ -65,6 +80,12 @@ def merge_counts(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]
         if value is not None and (name in merged or len(merged) < _MAX_FIELDS):
             merged[name] = value
     return merged
+
+
+def most_counted(known: Usage, later: Usage) -> Usage:
+    """The higher of each count: they are cumulative, and a later event that leaves one out takes nothing back."""
+    counts = map(max, _counts_of(known), _counts_of(later))
+    return Usage(*counts, raw=merge_counts(known.raw, later.raw))
 
 
 def same_counts(one: Usage | None, other: Usage) -> bool:

@@ -382,6 +382,19 @@ def test_the_last_sane_usage_stays():
     assert usages == [Usage(2, 1, raw=counts[0]), Usage(2, 2, raw=counts[2])]
 
 
+def test_usage_that_comes_in_parts_is_put_together():
+    """Each count is the highest that was reported: a later event that leaves one out, or says 0, takes nothing back."""
+    parts = [
+        {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 4}},
+        {"prompt_tokens": 0, "completion_tokens": 5},
+        {"completion_tokens": 7},
+    ]
+    payloads = [_delta("stop", content="a"), *({"choices": [], "usage": part} for part in parts)]
+    *_, stop = _whole(*payloads, "[DONE]")
+    raw = {"prompt_tokens": 0, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 4}}
+    assert stop == Stop("stop", Usage(10, 7, 4, raw=raw), "stop")
+
+
 def test_usage_in_groqs_own_field():
     """Where Groq puts the usage beside the OpenAI fields it is found."""
     counts = {"prompt_tokens": 2, "completion_tokens": 1}
