@@ -10,10 +10,12 @@ from streamd.providers import (
     FORMATS,
     PROVIDERS,
     Bearer,
-    ChatQuirks,
     ConfigError,
+    Context,
     KeyHeader,
+    Message,
     NoAuth,
+    Options,
     Provider,
     ProviderRow,
     Secret,
@@ -47,22 +49,32 @@ def revealed(provider: Service) -> str | None:
             return None
 
 
-@pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if row.base_url])
+def surroundings(row: ProviderRow) -> dict[str, str]:
+    """An environment in which the provider has an address."""
+    given = {setting.env[0]: "given" for setting in row.settings if setting.env}
+    return given | {name: "https://x.test/v1" for name in row.base_url_env if not row.base_url}
+
+
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "local"])
 def test_every_row_makes_a_provider(name: str) -> None:
-    """Each name in the table gives a provider of that name with the key of its first variable."""
+    """Each name in the table gives a provider of that name with the key of its first variable, and a whole address."""
     row = PROVIDERS[name]
-    found = service(name, {row.key_env[0]: KEY})
-    assert (found.name, found.base_url, found.wire) == (name, row.base_url, FORMATS[row.wire])
+    found = service(name, {**surroundings(row), (row.key_env + row.token_env)[0]: KEY})
+    assert (found.name, found.wire) == (name, FORMATS[row.wire])
     assert (revealed(found), found.quirks) == (KEY, row.quirks)
+    url = found.request(Context((Message.user("hi"),)), Options("m")).url
+    assert url.startswith(("https://", "http://127.0.0.1:"))
+    assert not {"{", "}", KEY} & set(url)
 
 
 @pytest.mark.parametrize("name", [name for name, row in PROVIDERS.items() if row.key_required])
 def test_a_missing_key_names_where_to_put_one(name: str) -> None:
     """The message names the variables and the option; an empty variable is no key."""
     row = PROVIDERS[name]
+    variables = row.key_env + row.token_env
     with pytest.raises(ConfigError) as caught:
-        resolve(name, environ={row.key_env[0]: ""})
-    for place in (name, "`api_key`", *row.key_env, *row.token_env):
+        resolve(name, environ={**surroundings(row), variables[0]: ""})
+    for place in (name, "`api_key`" if row.key_env else "`auth_token`", *variables):
         assert place in str(caught.value)
 
 
@@ -177,15 +189,15 @@ def test_a_model_names_its_provider(model: Any, provider: str, name: str) -> Non
     [
         (
             "gpt-5",
-            "the model 'gpt-5' names no provider: give 'provider:name'; the known providers are anthropic, ",
+            "the model 'gpt-5' names no provider: give 'provider:name'; the known providers are alibaba, anthropic, ",
         ),
         ("meta/llama", "the model 'meta/llama' names no provider"),
         ("", "the model '' names no provider"),
         (
             "opnai:gpt-5",
-            "there is no provider 'opnai': did you mean 'openai'? The known providers are anthropic, ",
+            "there is no provider 'opnai': did you mean 'openai'? The known providers are alibaba, anthropic, ",
         ),
-        ("qqqq:gpt-5", "there is no provider 'qqqq': The known providers are anthropic, "),
+        ("qqqq:gpt-5", "there is no provider 'qqqq': The known providers are alibaba, anthropic, "),
         ("vllm:", "the model has no name"),
         ("vllm/ ", "the model has no name"),
         ("vllm", "the model has no name"),
@@ -376,11 +388,3 @@ def test_the_listing() -> None:
     assert listed["ollama"].base_url == "http://box:11434"
     assert listed["openai-compatible"].base_url is None
     assert KEY[:8] not in repr(listed)
-
-
-def test_rows_differ_where_servers_do() -> None:
-    """The quirks that are known to matter stand in the table."""
-    assert PROVIDERS["openai"].quirks == ChatQuirks(max_tokens="max_completion_tokens")
-    assert PROVIDERS["deepseek"].quirks == ChatQuirks(thinking="reasoning_content")
-    assert PROVIDERS["mistral"].quirks == ChatQuirks(stream_options=False)
-    assert ProviderRow(title="x").quirks is None
