@@ -49,6 +49,11 @@ class Said:
         self._part = _Length()
         self._told: int | None = None  # the part that was told whole last
 
+    @property
+    def begun(self) -> bool:
+        """Whether there was any."""
+        return self._all.size > 0
+
     def add(self, text: str) -> None:
         """Note a piece that is delivered."""
         data = text.encode()
@@ -57,7 +62,9 @@ class Said:
 
     def rest_of_part(self, index: int | None, whole: str) -> str:
         """What of this part is still to be delivered; the next piece begins another part."""
-        rest = "" if not self._part.size and index == self._told and self._all.size else self._part.rest(whole)
+        rest = (
+            "" if not self._part.size and index == self._told and self._all.size else self._part.rest(whole)
+        )
         if rest:
             self.add(rest)
         self._part = _Length()
@@ -75,7 +82,7 @@ class Said:
 class OutputItem:
     """One output item."""
 
-    __slots__ = ("call", "cited", "id", "kind", "named", "part", "place", "said", "scored", "told")
+    __slots__ = ("call", "cited", "heard", "id", "kind", "named", "part", "place", "said", "scored", "told")
 
     def __init__(self, kind: str, id_: str, place: int) -> None:
         self.kind = kind
@@ -84,7 +91,8 @@ class OutputItem:
         self.said: dict[str, Said] = {}
         self.part: int | None = None  # the part of a summary that is being told
         self.cited = 0
-        self.scored = False  # log probabilities came with the pieces
+        self.scored = False  # log probabilities came
+        self.heard = False  # sound came
         self.call: int | None = None  # the place among the tool calls
         self.named = False  # the call has its name and id
         self.told = False  # what is delivered but once was delivered
@@ -150,6 +158,11 @@ class OutputItems:
                 found = left.pop() if left else self._open(kind, as_text(item.get("id")) or "", None)
             pairs.append((found, item))
         return pairs
+
+    @property
+    def refused(self) -> bool:
+        """Whether any message is a refusal."""
+        return any("refusal" in item.said and item.said["refusal"].begun for item in self._all)
 
     def _open(self, kind: str, id_: str, index: int | None) -> OutputItem:
         if len(self._all) >= _MAX_ITEMS:

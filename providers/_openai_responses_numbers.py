@@ -37,9 +37,7 @@ class EventNumbers:
             SequenceGap: The number does not follow on the last one.
         """
         last = self.last
-        if last is None:
-            self.last = number
-        elif number == last + 1:
+        if last is None or number == last + 1:
             self.last = number
         elif not self._counts:
             return False

@@ -67,5 +67,8 @@ def _arguments(item: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in item.items()
-        if key not in _ENVELOPE and key not in _RESULTS and key not in {"arguments", "name"} and value is not None
+        if key not in _ENVELOPE
+        and key not in _RESULTS
+        and key not in {"arguments", "name"}
+        and value is not None
     }

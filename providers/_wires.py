@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ._anthropic_decoder import AnthropicMachine
 from ._decoder import SSEChunkDecoder
 from ._openai_chat_decoder import OpenAIChatMachine
+from ._openai_responses_resume import ResponsesDecoder
 from ._provider import Decoder
 
 __all__ = ["WIRES"]
@@ -21,5 +22,6 @@ def _openai_chat() -> Decoder:
 WIRES: dict[str, Callable[[], Decoder]] = {
     "anthropic-messages": _anthropic_messages,
     "openai-chat": _openai_chat,
+    "openai-responses": ResponsesDecoder,
 }
 """A fresh decoder for one response body, by the name of its wire."""

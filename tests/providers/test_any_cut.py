@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamd.providers import WIRES, Chunk, Stop, ToolCall, Usage, fold
 from tests.support.decoding import decode, named, single_bytes, sse
+from tests.support.responses import responses_bodies
 
 _PIECES = st.sampled_from(["a", "é", "\u2028", "\U0001f600", "{", '"x":1', "}", '{"x":1}', ""])
 
@@ -86,7 +87,11 @@ def _anthropic_bodies(draw: st.DrawFn) -> bytes:
     return named(*events, *draw(st.sampled_from([[], [end], [end, {"type": "message_stop"}], [error]])))
 
 
-_BODIES = {"anthropic-messages": _anthropic_bodies(), "openai-chat": _chat_bodies()}
+_BODIES = {
+    "anthropic-messages": _anthropic_bodies(),
+    "openai-chat": _chat_bodies(),
+    "openai-responses": responses_bodies(),
+}
 
 
 def test_every_wire_has_bodies_here():

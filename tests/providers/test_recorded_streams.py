@@ -31,7 +31,11 @@ _INCOMPLETE = {
     "unterminated_tail",
 }
 _MUST_FAIL = {"chat-no-end", "chat-error", "messages-no-end", "messages-error"}
-_USAGE = {"anthropic-messages": anthropic_usage, "openai-chat": openai_usage}
+_USAGE = {
+    "anthropic-messages": anthropic_usage,
+    "openai-chat": openai_usage,
+    "openai-responses": openai_usage,
+}
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
