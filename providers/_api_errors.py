@@ -13,6 +13,7 @@ import msgspec
 
 from ._excerpt import excerpt
 from ._json import UNREADABLE, as_list, as_object, as_text, load
+from ._retry_after import retry_delay
 from .errors import (
     APIError,
     AuthenticationError,
@@ -24,12 +25,12 @@ from .errors import (
     ServerError,
 )
 
-__all__ = ["api_error", "error_fields", "in_stream_error", "parse_error_body"]
+__all__ = ["api_error", "body_retry_after", "error_fields", "in_stream_error", "parse_error_body"]
 
 _NAMES: dict[type[APIError], str] = {
     AuthenticationError: """
-        access_denied account_deactivated authentication forbidden invalid_api_key invalid_authentication permission
-        permission_denied unauthenticated unauthorized
+        access_denied account_deactivated api_key_invalid authentication forbidden invalid_api_key
+        invalid_authentication permission permission_denied unauthenticated unauthorized
     """,
     BadRequestError: """
         bad_request content_filter content_policy_violation context_length_exceeded exceed_context_size
@@ -51,8 +52,8 @@ _NAMES: dict[type[APIError], str] = {
         slow_down unavailable
     """,
     ServerError: """
-        abort api deadline_exceeded internal internal_server model model_stream model_timeout network server timeout
-        upstream
+        abort aborted api cancelled data_loss deadline_exceeded internal internal_server model model_stream
+        model_timeout network server timeout upstream
     """,
 }
 
@@ -73,6 +74,7 @@ _STATUSES: dict[int, type[APIError]] = {
     409: ServerError,
     425: ServerError,
     429: RateLimitError,
+    499: ServerError,  # Google's, where what it asked of its own servers was cancelled
     503: OverloadedError,
     529: OverloadedError,
 }
@@ -130,8 +132,21 @@ def in_stream_error(body: bytes, *, request_id: str | None = None) -> APIError:
     message, code, status = error_fields(data)
     request_id = as_text(as_object(data).get("request_id")) or request_id
     return api_error(
-        status=status, code=code, message=message or excerpt(body), request_id=request_id, in_stream=True
+        status=status,
+        code=code,
+        message=message or excerpt(body),
+        request_id=request_id,
+        retry_after=retry_delay(data),
+        in_stream=True,
     )
+
+
+def body_retry_after(body: bytes) -> float | None:
+    """The seconds to wait that an error's body asks for, or None. Never raises."""
+    try:
+        return retry_delay(load(body))
+    except UNREADABLE:
+        return None
 
 
 def parse_error_body(body: bytes) -> tuple[str, str | None]:
@@ -163,7 +178,8 @@ def error_fields(data: object) -> tuple[str | None, str | None, int | None]:
     told = as_text(error)
     inner = as_object(error) or outer
     message = _message(inner) or _message(outer) or (told and _quoted(told))
-    found = [inner.get(key) for key in ("code", "type", "status", "status_code")]
+    found = [as_object(detail).get("reason") for detail in as_list(inner.get("details"))]  # Google's
+    found += [inner.get(key) for key in ("code", "type", "status", "status_code")]
     found.append(as_object(inner.get("metadata")).get("error_type"))  # OpenRouter's
     found.append(told if told is not None and _plain(told) in _CODES else None)
     names = [

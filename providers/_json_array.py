@@ -69,7 +69,15 @@ class JSONArrayDecoder:
         if self._ended:
             return events
         self._buffer += data
-        while not self._ended and self._failure is None and self._step(events):
+        self._look(events)
+        return self._given(events)
+
+    def pending(self) -> ServerSentEvent | None:
+        """Nothing: an element without its last brace is not whole."""
+        return None
+
+    def _look(self, events: list[ServerSentEvent]) -> None:
+        while self._step(events):
             pass
         if self._depth and len(self._buffer) - self._start > self._limit:
             self._fail_size()
@@ -78,18 +86,16 @@ class JSONArrayDecoder:
         self._dropped += done
         self._at -= done
         self._start = 0
+
+    def _given(self, events: list[ServerSentEvent]) -> list[ServerSentEvent]:
         if self._failure is not None:
             self._buffer.clear()
             if not events:
                 raise self._failure
         return events
 
-    def pending(self) -> ServerSentEvent | None:
-        """Nothing: an element without its last brace is not whole."""
-        return None
-
     def _step(self, events: list[ServerSentEvent]) -> bool:
-        """Look on to the next place that tells something; False where more bytes are needed."""
+        """Look on to the next place that tells something; False at the end of the bytes, or of the array."""
         if not self._depth:
             return self._between()
         buffer = self._buffer
@@ -106,8 +112,7 @@ class JSONArrayDecoder:
             self._depth += 1
         else:
             self._depth -= 1
-            if not self._depth:
-                self._element(events)
+            return bool(self._depth) or self._element(events)
         return True
 
     def _between(self) -> bool:
@@ -120,21 +125,23 @@ class JSONArrayDecoder:
         self._at += 1
         if buffer[at] == _OPEN and self._begun:
             self._start, self._depth = at, 1
-        elif buffer[at] == _ARRAY_END and self._begun:
-            self._ended = True
-        elif buffer[at] == _ARRAY and not self._begun:
+            return True
+        if buffer[at] == _ARRAY and not self._begun:
             self._begun = True
-        else:
+            return True
+        self._ended = buffer[at] == _ARRAY_END and self._begun
+        if not self._ended:
             self._fail_element(bytes(buffer[at : at + 400]))
-        return True
+        return False
 
-    def _element(self, events: list[ServerSentEvent]) -> None:
+    def _element(self, events: list[ServerSentEvent]) -> bool:
         element = bytes(self._buffer[self._start : self._at])
         if len(element) > self._limit:
             self._fail_size()
-            return
+            return False
         self._any = True
         events.append(ServerSentEvent(element, end=self._dropped + self._at))
+        return True
 
     def _fail_size(self) -> None:
         self._failure = EventTooLarge(f"an event is larger than {self._limit} bytes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from ._api_errors import api_error, parse_error_body
+from ._api_errors import api_error, body_retry_after, parse_error_body
 from ._excerpt import excerpt
 from ._redact import redact
 from ._retry_after import retry_after
@@ -44,12 +44,13 @@ def response_error(
     hidden = tuple(secrets)
     message, code = parse_error_body(body)
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    wait = retry_after(headers, time.time())
     error = api_error(
         status=status,
         code=None if code is None else redact(code, hidden),
         message=_short(redact(message, hidden)),
         request_id=None if request_id is None else _short(redact(request_id, hidden)),
-        retry_after=retry_after(headers, time.time()),
+        retry_after=body_retry_after(body) if wait is None else wait,
     )
     error.retryable = _SHOULD_RETRY.get(headers.get("x-should-retry", ""), error.retryable)
     return error

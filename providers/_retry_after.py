@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-__all__ = ["retry_after"]
+from ._json import as_list, as_object, as_text
+
+__all__ = ["retry_after", "retry_delay"]
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
@@ -30,6 +32,23 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     text = headers.get("retry-after", "")
     seconds = _number(text)
     return _until(text, now) if seconds is None else seconds
+
+
+def retry_delay(document: object) -> float | None:
+    """The seconds to wait that the body of Google's errors asks for; None where it asks for nothing readable.
+
+    They are in one of the error's details, a `google.rpc.RetryInfo`: https://google.aip.dev/193.
+
+    Args:
+        document: The body, decoded from JSON: an object with an `error`, or an array of it.
+    """
+    error = as_object(as_object(next(iter(as_list(document)), document)).get("error"))
+    for detail in map(as_object, as_list(error.get("details"))):
+        text = as_text(detail.get("retryDelay")) or ""
+        seconds = _number(text.removesuffix("s"))
+        if seconds is not None:
+            return seconds
+    return None
 
 
 def _number(text: str) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ._anthropic_decoder import AnthropicMachine
 from ._decoder import SSEChunkDecoder
+from ._gemini_decoder import MAX_EVENT_BYTES, GeminiMachine
 from ._openai_chat_decoder import OpenAIChatMachine
 from ._openai_responses_resume import ResponsesDecoder
 from ._provider import Decoder
@@ -15,12 +16,17 @@ def _anthropic_messages() -> Decoder:
     return SSEChunkDecoder(AnthropicMachine())
 
 
+def _gemini() -> Decoder:
+    return SSEChunkDecoder(GeminiMachine(), arrays=True, max_event_bytes=MAX_EVENT_BYTES)
+
+
 def _openai_chat() -> Decoder:
     return SSEChunkDecoder(OpenAIChatMachine())
 
 
 WIRES: dict[str, Callable[[], Decoder]] = {
     "anthropic-messages": _anthropic_messages,
+    "gemini": _gemini,
     "openai-chat": _openai_chat,
     "openai-responses": ResponsesDecoder,
 }

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamd.providers import WIRES, Chunk, Stop, ToolCall, Usage, fold
+from tests.support import gemini
 from tests.support.decoding import decode, named, single_bytes, sse
 from tests.support.responses import responses_bodies
 
@@ -89,6 +90,7 @@ def _anthropic_bodies(draw: st.DrawFn) -> bytes:
 
 _BODIES = {
     "anthropic-messages": _anthropic_bodies(),
+    "gemini": gemini.bodies(),
     "openai-chat": _chat_bodies(),
     "openai-responses": responses_bodies(),
 }

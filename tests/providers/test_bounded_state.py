@@ -44,6 +44,8 @@ def _peak(wire: str, parts: Iterable[bytes]) -> int:
 def _counts(wire: str, **counts: Any) -> bytes:
     if wire == _ANTHROPIC:
         return named({"type": "message_delta", "delta": {}, "usage": counts})
+    if wire == "gemini":
+        return sse({"usageMetadata": {"candidatesTokenCount": counts["output_tokens"], **counts}})
     if wire == "openai-responses":
         return sse({"type": "response.in_progress", "response": {"usage": counts}})
     return sse({"choices": [], "usage": counts})

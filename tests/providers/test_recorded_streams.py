@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from streamd.providers import WIRES, SSEDecoder, fold
-from streamd.providers._usage import anthropic_usage, openai_usage
+from streamd.providers._usage import anthropic_usage, gemini_usage, openai_usage
 from tests.support.decoding import decode, random_pieces, single_bytes
 
 _OWN = Path(__file__).parents[1] / "data" / "streams"
@@ -33,6 +33,7 @@ _INCOMPLETE = {
 _MUST_FAIL = {"chat-no-end", "chat-error", "messages-no-end", "messages-error"}
 _USAGE = {
     "anthropic-messages": anthropic_usage,
+    "gemini": gemini_usage,
     "openai-chat": openai_usage,
     "openai-responses": openai_usage,
 }
