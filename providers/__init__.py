@@ -1,6 +1,6 @@
 """Wire formats of model APIs, without any I/O: requests are built and bytes decoded, nothing is sent."""
 
-from ._anthropic_provider import Anthropic as Anthropic
+from ._anthropic_request import AnthropicQuirks as AnthropicQuirks
 from ._auth import Auth as Auth
 from ._auth import Bearer as Bearer
 from ._auth import KeyHeader as KeyHeader
@@ -15,7 +15,6 @@ from ._fold import Folding as Folding
 from ._fold import fold as fold
 from ._formats import FORMATS as FORMATS
 from ._formats import WireFormat as WireFormat
-from ._openai_chat_provider import OpenAIChat as OpenAIChat
 from ._openai_chat_request import ChatQuirks as ChatQuirks
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
@@ -89,7 +88,7 @@ __all__ = [
     "PROVIDERS",
     "WIRES",
     "APIError",
-    "Anthropic",
+    "AnthropicQuirks",
     "Auth",
     "AuthenticationError",
     "BadRequestError",
@@ -119,7 +118,6 @@ __all__ = [
     "NoAuth",
     "NotAStream",
     "NotFoundError",
-    "OpenAIChat",
     "Options",
     "OutputSpec",
     "OverloadedError",

@@ -76,10 +76,9 @@ def merge_headers(*layers: Iterable[Header]) -> tuple[Header, ...]:
     return tuple({name: (name, value) for layer in layers for name, value in layer}.values())
 
 
-def secrets_of(key: Secret | None, fields: Iterable[Header]) -> tuple[Secret, ...]:
-    """All that must not show of a key and these fields."""
-    values = (value for _name, value in fields if isinstance(value, Secret))
-    return (*values, key) if key is not None else tuple(values)
+def secrets_of(fields: Iterable[Header]) -> tuple[Secret, ...]:
+    """The values of these fields that must not show."""
+    return tuple(value for _name, value in fields if isinstance(value, Secret))
 
 
 def _fields_fault(fields: object) -> str | None:

@@ -91,7 +91,7 @@ class Service(Struct, frozen=True):
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
         """The typed error for a response whose status is not 200; `headers` has lower-case names."""
         return self.wire.error(
-            status, headers, body, (*auth_secrets(self.auth), *secrets_of(None, self.headers))
+            status, headers, body, (*auth_secrets(self.auth), *secrets_of(self.headers))
         )
 
     def state(self, metadata: Metadata, /) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from streamd.providers import (
-    Anthropic,
+    FORMATS,
+    Bearer,
     ConfigError,
     Context,
     Decoder,
@@ -18,14 +19,16 @@ from streamd.providers import (
     Provider,
     RedactedThinking,
     Secret,
+    Service,
     Text,
     Thinking,
     ToolCall,
     ToolResult,
 )
 from tests.support.conversations import EVERYTHING, RICH, TOOLS
+from tests.support.services import anthropic
 
-SERVER = Anthropic("there", "https://x.test", Secret("zz-key"))
+SERVER = anthropic("there", "https://x.test", Secret("zz-key"))
 ASK = Context((Message.user("hi"),))
 PLAIN = Options("m")
 
@@ -128,11 +131,13 @@ def test_the_request_around_it() -> None:
 
 def test_a_token_is_a_bearers() -> None:
     """A token of a gateway or a login goes into another header; without a key neither is there."""
-    request = Anthropic(api_key=Secret("zz-key"), scheme="bearer").request(ASK, Options("m"))
+    request = Service(
+        "here", FORMATS["anthropic-messages"], "https://x.test", Bearer(Secret("zz-key"))
+    ).request(ASK, Options("m"))
     assert sent(request)["authorization"] == "Bearer zz-key"
     assert "x-api-key" not in sent(request)
     assert "zz-key" not in repr(request)
-    assert not {"authorization", "x-api-key"} & sent(Anthropic().request(ASK, Options("m"))).keys()
+    assert not {"authorization", "x-api-key"} & sent(anthropic().request(ASK, Options("m"))).keys()
 
 
 def test_nothing_is_sent_that_was_not_asked_for() -> None:
@@ -260,7 +265,7 @@ def test_what_cannot_be_sent_is_named(context: Context, message: str) -> None:
 )
 def test_where_it_goes(base_url: str, path: str | None, url: str) -> None:
     """The base URL has `/v1` or not, as the provider's own library takes both."""
-    assert Anthropic(base_url=base_url, path=path).request(ASK, Options("a@b")).url == url
+    assert anthropic(base_url=base_url, path=path).request(ASK, Options("a@b")).url == url
 
 
 def test_it_is_a_provider_with_a_decoder() -> None:

@@ -7,13 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamd.providers import (
-    Anthropic,
     ConfigError,
     Context,
     HTTPRequest,
     Image,
     Message,
-    OpenAIChat,
     Options,
     Provider,
     RedactedThinking,
@@ -25,11 +23,12 @@ from streamd.providers import (
     ToolResult,
     ToolSpec,
 )
+from tests.support.services import anthropic, openai_chat
 
-PROVIDERS: list[Provider] = [OpenAIChat("here", "http://x.test/v1"), Anthropic("here", "http://x.test")]
+PROVIDERS: list[Provider] = [openai_chat("here", "http://x.test/v1"), anthropic("here", "http://x.test")]
 IN_PATHS: list[Provider] = [
-    OpenAIChat("here", "http://x.test/v1", path="/{model}/go"),
-    Anthropic("here", "http://x.test", path="/{model}/go"),
+    openai_chat("here", "http://x.test/v1", path="/{model}/go"),
+    anthropic("here", "http://x.test", path="/{model}/go"),
 ]
 each_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=["openai-chat", "anthropic"])
 ASK = Context((Message.user("hi"),))

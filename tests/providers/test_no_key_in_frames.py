@@ -6,13 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from streamd.providers import (
-    Anthropic,
+    FORMATS,
+    Bearer,
     ConfigError,
     Context,
+    KeyHeader,
     Message,
-    OpenAIChat,
     Options,
     Secret,
+    Service,
     join_url,
     resolve,
     resolve_model,
@@ -33,6 +35,7 @@ NAMES_OF_KEYS = (
     "creds",
     "code",
 )
+CHAT = FORMATS["openai-chat"]
 ASK = Context((Message.user("hi"),))
 
 
@@ -75,13 +78,15 @@ CASES: dict[str, Callable[[], object]] = {
     "bad header": lambda: resolve(("openai", {"api_key": CANARY, "headers": {"x-a": CANARY + "\n"}})),
     "bad header's name": lambda: resolve(("openai", {"api_key": CANARY, "headers": {f"x-a: {CANARY}": ""}})),
     "bad extra header": lambda: secret_headers({"x-a": CANARY + "\n"}, "extra_headers"),
-    "bad wrapped extra header": lambda: OpenAIChat("a", "http://x.test").request(
+    "bad wrapped extra header": lambda: Service("a", CHAT, "http://x.test").request(
         ASK, Options("m", extra_headers={"x-a": Secret(CANARY + "\n")})
     ),
-    "own provider's URL": lambda: OpenAIChat("a", f"https://{CANARY}@x.test"),
-    "own provider's key": lambda: Anthropic(api_key=CANARY),  # type: ignore[arg-type] # text is what is refused
-    "own provider's wrapped key": lambda: Anthropic(api_key=Secret(CANARY + "\n")),
-    "own provider's path": lambda: Anthropic(path=f"/v1?token={CANARY}"),
+    "own provider's URL": lambda: Service("a", CHAT, f"https://{CANARY}@x.test"),
+    "own provider's key": lambda: Service("a", CHAT, "http://x.test", Bearer(CANARY)),  # type: ignore[arg-type] # text is what is refused
+    "own provider's wrapped key": lambda: Service(
+        "a", CHAT, "http://x.test", KeyHeader("x-api-key", Secret(CANARY + "\n"))
+    ),
+    "own provider's path": lambda: Service("a", CHAT, "http://x.test", path=f"/v1?token={CANARY}"),
     "joined URL": lambda: join_url(f"https://x.test?password={CANARY}", "/v1"),
     "joined path": lambda: join_url("https://x.test", f"/v1?access-key={CANARY}"),
 }
@@ -101,8 +106,8 @@ def test_a_refusal_shows_no_key(case: str) -> None:
 def test_a_name_that_may_mean_a_key_is_refused(name: str) -> None:
     """Whatever the provider calls it, it does not belong in a URL."""
     for make in (
-        lambda: OpenAIChat("a", f"https://x.test/v1?a=1&{name}={CANARY}"),
-        lambda: OpenAIChat("a", "https://x.test", path=f"/v1?{name}={CANARY}"),
+        lambda: Service("a", CHAT, f"https://x.test/v1?a=1&{name}={CANARY}"),
+        lambda: Service("a", CHAT, "https://x.test", path=f"/v1?{name}={CANARY}"),
     ):
         error = refused(make)
         assert "holds a key in its query" in str(error)
@@ -114,5 +119,5 @@ def test_a_name_that_may_mean_a_key_is_refused(name: str) -> None:
 )
 def test_a_name_that_means_no_key_passes(query: str) -> None:
     """Versions and the like belong there."""
-    url = OpenAIChat("a", f"https://x.test/v1?{query}").request(ASK, Options("m")).url
+    url = Service("a", CHAT, f"https://x.test/v1?{query}").request(ASK, Options("m")).url
     assert url.endswith("?" + query)

@@ -15,7 +15,6 @@ from streamd.providers import (
     Image,
     Media,
     Message,
-    OpenAIChat,
     Options,
     Provider,
     Refusal,
@@ -26,8 +25,9 @@ from streamd.providers import (
     ToolResult,
 )
 from tests.support.conversations import EVERYTHING, RICH, TOOLS
+from tests.support.services import openai_chat
 
-SERVER = OpenAIChat("here", "https://x.test/v1", Secret("zz-key"))
+SERVER = openai_chat("here", "https://x.test/v1", Secret("zz-key"))
 ASK = Context((Message.user("hi"),))
 PLAIN = Options("m")
 NO_QUIRKS = ChatQuirks()
@@ -35,7 +35,7 @@ NO_QUIRKS = ChatQuirks()
 
 def body(context: Context, options: Options = PLAIN, quirks: ChatQuirks = NO_QUIRKS) -> dict[str, Any]:
     """The body of a request, decoded."""
-    provider = OpenAIChat("here", "https://x.test/v1", quirks=quirks)
+    provider = openai_chat("here", "https://x.test/v1", quirks=quirks)
     return msgspec.json.decode(provider.request(context, options).body)
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_sent_that_was_not_asked_for() -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    assert "authorization" not in sent(OpenAIChat("here", "https://x.test").request(ASK, Options("m")))
+    assert "authorization" not in sent(openai_chat("here", "https://x.test").request(ASK, Options("m")))
 
 
 def test_zero_is_a_value() -> None:
@@ -316,14 +316,14 @@ def test_arguments_too_deep_for_json() -> None:
 )
 def test_where_it_goes(base_url: str, path: str | None, url: str) -> None:
     """A base URL with a path is complete; a bare host gets `/v1`; a path of the caller's own is taken as it is."""
-    assert OpenAIChat("here", base_url, path=path).request(ASK, Options("a/b")).url == url
+    assert openai_chat("here", base_url, path=path).request(ASK, Options("a/b")).url == url
 
 
 @pytest.mark.parametrize("base_url", ["x.test", "https://u:p@x.test"])
 def test_a_bad_base_url_is_refused_at_once(base_url: str) -> None:
     """A provider that could send nothing is not made."""
     with pytest.raises(ConfigError, match="base URL"):
-        OpenAIChat("here", base_url)
+        openai_chat("here", base_url)
 
 
 def test_it_is_a_provider_with_a_decoder() -> None:

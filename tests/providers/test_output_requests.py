@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamd.providers import ChatQuirks, ConfigError, Context, Message, OpenAIChat, Options, OutputSpec
+from streamd.providers import ChatQuirks, ConfigError, Context, Message, Options, OutputSpec
 from streamd.providers._anthropic_request import AnthropicQuirks, anthropic_body
 from tests.support.conversations import TOOLS
+from tests.support.services import openai_chat
 
 SCHEMA: dict[str, Any] = {
     "title": "Town",
@@ -67,7 +68,7 @@ def options(schema: dict[str, Any] = SCHEMA, **more: Any) -> Options:
 
 def chat(context: Context, asked: Options, **quirks: Any) -> dict[str, Any]:
     """What a request for a chat completion holds beside what every one does."""
-    provider = OpenAIChat("here", "https://x.test/v1", quirks=ChatQuirks(**quirks))
+    provider = openai_chat("here", "https://x.test/v1", quirks=ChatQuirks(**quirks))
     body = msgspec.json.decode(provider.request(context, asked).body)
     return {name: value for name, value in body.items() if name not in {"model", "stream", "stream_options"}}
 

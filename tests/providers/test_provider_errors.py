@@ -6,20 +6,19 @@ from email.utils import formatdate
 import pytest
 
 from streamd.providers import (
-    Anthropic,
     APIError,
     AuthenticationError,
     BadRequestError,
-    OpenAIChat,
     OverloadedError,
     Provider,
     RateLimitError,
     Secret,
     ServerError,
 )
+from tests.support.services import anthropic, openai_chat
 
 KEY = "zz-canary-0123456789"
-PROVIDERS = [OpenAIChat("here", "http://127.0.0.1", Secret(KEY)), Anthropic(api_key=Secret(KEY))]
+PROVIDERS = [openai_chat("here", "http://127.0.0.1", Secret(KEY)), anthropic(api_key=Secret(KEY))]
 each_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=["openai-chat", "anthropic"])
 
 
@@ -152,5 +151,5 @@ def test_a_key_in_the_answer_is_masked(provider: Provider, text: str) -> None:
 def test_ordinary_words_are_left_alone(said: str) -> None:
     """Without a key of our own, or with one too short to be a key, what is no key stays."""
     for key in (None, Secret("key")):
-        provider = OpenAIChat("ollama", "http://127.0.0.1", key)
+        provider = openai_chat("ollama", "http://127.0.0.1", key)
         assert provider.error(404, {}, b'{"error":"%s"}' % said.encode()).message == said

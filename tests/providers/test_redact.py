@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from streamd.providers import (
     WIRES,
-    Anthropic,
     APIError,
     AuthenticationError,
     MalformedEvent,
     NotAStream,
-    OpenAIChat,
     Secret,
+    Service,
     StreamdError,
     StreamError,
     redact_error,
 )
 from streamd.providers._redact import redact
 from tests.support.decoding import decode, sse
+from tests.support.services import anthropic, openai_chat
 
 KEY = "zz/canary+0123456789"
 SHORT = "q7xz"
@@ -94,14 +94,14 @@ def test_no_text_keeps_a_secret(secret: str, text: str) -> None:
 @pytest.mark.parametrize(
     "provider",
     [
-        OpenAIChat(
+        openai_chat(
             "a", "http://x.test", Secret(SHORT), headers=(("x-other", Secret(KEY)), ("x-plain", "yes"))
         ),
-        Anthropic(api_key=Secret(SHORT), headers=(("x-other", Secret(KEY)),)),
-        OpenAIChat("a", "http://x.test", headers=(("x-other", Secret(KEY)), ("x-one", Secret(SHORT)))),
+        anthropic(api_key=Secret(SHORT), headers=(("x-other", Secret(KEY)),)),
+        openai_chat("a", "http://x.test", headers=(("x-other", Secret(KEY)), ("x-one", Secret(SHORT)))),
     ],
 )
-def test_a_provider_masks_all_that_it_sent(provider: OpenAIChat | Anthropic) -> None:
+def test_a_provider_masks_all_that_it_sent(provider: Service) -> None:
     """Not the key alone: every header of its own that may hold one."""
     said = f"no {KEY} nor {SHORT}"
     body = json.dumps({"error": {"message": said, "code": said}}).encode()

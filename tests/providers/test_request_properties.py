@@ -7,12 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamd.providers import (
-    Anthropic,
     Citation,
     Context,
     Image,
     Message,
-    OpenAIChat,
     Options,
     RedactedThinking,
     Text,
@@ -20,6 +18,7 @@ from streamd.providers import (
     ToolCall,
     ToolResult,
 )
+from tests.support.services import anthropic, openai_chat
 
 WORDS = st.sampled_from(["", " ", "a", "b\n", "ü", "\U0001f642", "\u2028", "\0"])
 JSON = st.recursive(
@@ -51,7 +50,7 @@ CONTEXTS = st.builds(
 @given(context=CONTEXTS)
 def test_messages_have_the_shape_the_wire_takes(context: Context) -> None:
     """Roles alternate, nothing is empty, thinking is signed and followed by something, and all calls are kept."""
-    body = msgspec.json.decode(Anthropic().request(context, Options("m")).body)
+    body = msgspec.json.decode(anthropic().request(context, Options("m")).body)
     turns = body["messages"]
     assert turns
     assert all(before["role"] != after["role"] for before, after in pairwise(turns))
@@ -73,7 +72,7 @@ def test_messages_have_the_shape_the_wire_takes(context: Context) -> None:
 @given(context=CONTEXTS)
 def test_chat_completions_keep_every_message_that_says_something(context: Context) -> None:
     """Roles keep their order, arguments decode to what they were, and no text is lost."""
-    body = msgspec.json.decode(OpenAIChat("here", "http://127.0.0.1").request(context, Options("m")).body)
+    body = msgspec.json.decode(openai_chat("here", "http://127.0.0.1").request(context, Options("m")).body)
     turns = body["messages"][1 if context.system else 0 :]
     expected = [
         message.role

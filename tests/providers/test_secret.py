@@ -10,11 +10,9 @@ import msgspec
 import pytest
 
 from streamd.providers import (
-    Anthropic,
     ConfigError,
     Context,
     Message,
-    OpenAIChat,
     Options,
     Provider,
     Secret,
@@ -22,6 +20,7 @@ from streamd.providers import (
     resolve,
     resolve_model,
 )
+from tests.support.services import anthropic, openai_chat
 
 KEY = "zz-canary/0123456789+abc"
 FORMS = (
@@ -97,7 +96,7 @@ def test_a_key_shows_in_no_refusal(provider: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", [OpenAIChat("a", "http://x.test", Secret(KEY)), Anthropic(api_key=Secret(KEY))]
+    "provider", [openai_chat("a", "http://x.test", Secret(KEY)), anthropic(api_key=Secret(KEY))]
 )
 def test_a_key_that_comes_back_is_not_shown(provider: Provider) -> None:
     """A server that repeats the key, whole or in part, does not get it into the error."""

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamd.providers import ConfigError, OpenAIChat, join_url
+from streamd.providers import ConfigError, join_url
+from tests.support.services import openai_chat
 
 SEGMENT = st.text("abv1.-_~", min_size=1, max_size=3)
 SEGMENTS = st.lists(SEGMENT, max_size=4)
@@ -120,7 +121,7 @@ def test_a_key_in_the_path_is_refused() -> None:
 def test_a_url_and_a_path_are_text(base: object, path: object) -> None:
     """What is no text is named by its kind."""
     with pytest.raises(ConfigError, match="is text, not a int"):
-        OpenAIChat("here", base, path=path)  # type: ignore[arg-type] # wrong on purpose
+        openai_chat("here", base, path=path)  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_a_model_that_utf_8_cannot_hold_is_refused() -> None:
