@@ -94,7 +94,7 @@ class OpenAIResponsesMachine:
             self._begin(event, out)
         elif kind == "response.output_item.done":
             if event.item is not None:
-                item = self._items.ended(event.item, event.output_index)
+                item = self._items.end(event.item, event.output_index)
                 self._complete(item, event.item, out)
         elif event.response is not None or kind in _ENDS:
             response = event.response or ResponseObject(error=event.error)

@@ -82,7 +82,20 @@ class Said:
 class OutputItem:
     """One output item."""
 
-    __slots__ = ("call", "cited", "heard", "id", "kind", "named", "part", "place", "said", "scored", "told")
+    __slots__ = (
+        "call",
+        "cited",
+        "ended",
+        "heard",
+        "id",
+        "kind",
+        "named",
+        "part",
+        "place",
+        "said",
+        "scored",
+        "told",
+    )
 
     def __init__(self, kind: str, id_: str, place: int) -> None:
         self.kind = kind
@@ -94,6 +107,7 @@ class OutputItem:
         self.scored = False  # log probabilities came
         self.heard = False  # sound came
         self.call: int | None = None  # the place among the tool calls
+        self.ended = False
         self.named = False  # the call has its name and id
         self.told = False  # what is delivered but once was delivered
 
@@ -109,68 +123,79 @@ class OutputItems:
     """All items of one response.
 
     An event names its item by id and by place. Some servers change the ids from one event to the next, some give every
-    item the same place, some leave one or both out: so the id counts first, then the place if the kind of item fits,
-    then the latest item of that kind.
+    item the same place or id, some leave one or both out: so the id counts first, then the place, if the kind of item
+    fits, then the latest item of that kind.
     """
 
     def __init__(self) -> None:
         self._all: list[OutputItem] = []
-        self._by_id: dict[str, OutputItem] = {}
+        self._by_id: dict[tuple[str, str], OutputItem] = {}
         self._by_index: dict[int, OutputItem] = {}
+        self._latest: dict[str, OutputItem] = {}
 
     def find(self, kind: str, id_: str | None, index: int | None) -> OutputItem:
-        """The item an event belongs to; a new one where there is none."""
+        """The item that an event belongs to; a new one where there is none."""
         if id_:
-            found = self._by_id.get(id_)
-            if found is not None:
-                return found
-        found = None
-        if index is not None:
-            found = self._by_index.get(index)
-        elif self._all and not id_:
-            found = self._all[-1]
-        return found if found is not None and found.kind == kind else self._open(kind, id_ or "", index)
+            named = self._by_id.get((kind, id_))
+            if named is not None:
+                return named
+        return self._near(kind, id_, index) or self._open(kind, id_ or "", index)
 
-    def begin(self, item: dict[str, Any], index: int | None) -> OutputItem:
-        """The item that an event says has begun."""
-        id_ = as_text(item.get("id")) or ""
-        known = self._by_id.get(id_) if id_ else None
-        return known or self._open(as_text(item.get("type")) or "", id_, index)
+    def begin(self, told: dict[str, Any], index: int | None) -> OutputItem:
+        """The item that an event says has begun; one whose id was that of an item that has ended is another."""
+        kind, id_ = _kind_and_id(told)
+        known = self._by_id.get((kind, id_)) if id_ else None
+        return known if known is not None and not known.ended else self._open(kind, id_, index)
 
-    def ended(self, item: dict[str, Any], index: int | None) -> OutputItem:
+    def end(self, told: dict[str, Any], index: int | None) -> OutputItem:
         """The item that an event says is whole."""
-        return self.find(as_text(item.get("type")) or "", as_text(item.get("id")), index)
+        kind, id_ = _kind_and_id(told)
+        item = self._by_id.get((kind, id_)) if id_ else None
+        if item is None:
+            near = self._near(kind, id_, index)
+            item = near if near is not None and not near.ended else self._open(kind, id_, index)
+        item.ended = True
+        return item
 
     def matched(self, output: Sequence[Any]) -> list[tuple[OutputItem, dict[str, Any]]]:
-        """Each item of the finished response with what is known of it: by its id, else by its turn among its kind."""
-        items = [as_object(entry) for entry in output]
-        known = [self._by_id.get(as_text(item.get("id")) or "") for item in items]
-        taken = {found.place for found in known if found is not None}
+        """What the finished response tells of each item: of that with its id, else of the next one of its kind."""
+        told = [as_object(entry) for entry in output]
+        known = [self._by_id.get(_kind_and_id(entry)) for entry in told]
+        taken = {item.place for item in known if item is not None}
         free: dict[str, list[OutputItem]] = {}
-        for found in reversed(self._all):
-            if found.place not in taken:
-                free.setdefault(found.kind, []).append(found)
+        for item in reversed(self._all):
+            if item.place not in taken:
+                free.setdefault(item.kind, []).append(item)
         pairs: list[tuple[OutputItem, dict[str, Any]]] = []
-        for found, item in zip(known, items, strict=True):
-            kind = as_text(item.get("type")) or ""
-            if found is None:
-                left = free.get(kind)
-                found = left.pop() if left else self._open(kind, as_text(item.get("id")) or "", None)
-            pairs.append((found, item))
+        for named, entry in zip(known, told, strict=True):
+            kind, id_ = _kind_and_id(entry)
+            left = free.get(kind)
+            pairs.append((named or (left.pop() if left else self._open(kind, id_, None)), entry))
         return pairs
 
     @property
     def refused(self) -> bool:
-        """Whether any message is a refusal."""
+        """Whether any message holds a refusal."""
         return any("refusal" in item.said and item.said["refusal"].begun for item in self._all)
+
+    def _near(self, kind: str, id_: str | None, index: int | None) -> OutputItem | None:
+        if index is None:
+            return None if id_ else self._latest.get(kind)
+        item = self._by_index.get(index)
+        return item if item is not None and item.kind == kind else None
 
     def _open(self, kind: str, id_: str, index: int | None) -> OutputItem:
         if len(self._all) >= _MAX_ITEMS:
             raise EventTooLarge(f"the response has more than {_MAX_ITEMS} items")
         item = OutputItem(kind, id_, len(self._all))
         self._all.append(item)
+        self._latest[kind] = item
         if id_:
-            self._by_id[id_] = item
+            self._by_id[kind, id_] = item
         if index is not None:
             self._by_index[index] = item
         return item
+
+
+def _kind_and_id(told: dict[str, Any]) -> tuple[str, str]:
+    return as_text(told.get("type")) or "", as_text(told.get("id")) or ""

@@ -102,7 +102,14 @@ def _event(kind: str, id_: str | None, index: int | None, part: int, text: str) 
 
 
 def _item(event: str, kind: str, id_: str | None, index: int | None, text: str) -> dict[str, Any]:
-    item = {"type": kind, "id": id_, "call_id": id_, "name": "f", "arguments": text, "input": text}
+    item: dict[str, Any] = {
+        "type": kind,
+        "id": id_,
+        "call_id": id_,
+        "name": "f",
+        "arguments": text,
+        "input": text,
+    }
     item |= {"content": [{"type": "output_text", "text": text}], "summary": [{"text": text}]}
     return {"type": f"response.output_item.{event}", "item": item, "output_index": index}
 
@@ -118,14 +125,18 @@ _NAMES = [
     )
     for end in ("delta", "done")
 ]
+
+
+def _counted(tokens: int) -> dict[str, Any]:
+    return {"type": "response.in_progress", "response": {"id": "r", "usage": {"output_tokens": tokens}}}
+
+
+_UNKNOWN: dict[str, Any] = {"type": "response.in_a_year", "delta": 5}
 _EVENTS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(_event, st.sampled_from(_NAMES), _IDS, _INDEXES, st.integers(0, 1), _PIECES),
     st.builds(_item, st.sampled_from(["added", "done"]), st.sampled_from(_KINDS), _IDS, _INDEXES, _PIECES),
-    st.builds(
-        lambda n: {"type": "response.in_progress", "response": {"id": "r", "usage": {"output_tokens": n}}},
-        st.integers(1, 3),
-    ),
-    st.just({"type": "response.in_a_year", "delta": 5}),
+    st.builds(_counted, st.integers(1, 3)),
+    st.just(_UNKNOWN).map(dict),
 )
 _ENDS: list[list[Any]] = [
     [],
