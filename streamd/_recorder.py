@@ -11,9 +11,18 @@ import trio
 
 from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usage
 
-from ._recording import Broken, Complete, Cut, End, StalledEnd
+from ._failure import failure_of
+from ._recording import Broken, Complete, Cut, End
 from ._recording_file import Ended, Taken, write_recording
-from .errors import ActorCrashed, ConfigError, RecordingFailed, Stalled, StreamdError, TransportError
+from .errors import (
+    ActorCrashed,
+    ConfigError,
+    EncodingRefused,
+    RecordingFailed,
+    RedirectRefused,
+    StreamdError,
+    TransportError,
+)
 
 __all__ = ["MAX_RECORDING", "Recorder"]
 
@@ -144,16 +153,6 @@ class Recorder:
 
 def _end(error: StreamdError, at: float) -> End:
     """How an exchange ended that failed with this; what the body's own bytes tell again needs no words."""
-    match error:
-        case Stalled():
-            return StalledEnd(at=at, timer=error.which, seconds=error.seconds, phase=error.phase)
-        case TransportError() | ActorCrashed() | ConfigError():
-            return Broken(
-                at=at,
-                error=type(error).__name__,
-                message=str(error),
-                phase=error.phase,
-                retryable=error.retryable,
-            )
-        case _:
-            return Cut(at)
+    told_below = isinstance(error, TransportError | ActorCrashed | ConfigError)
+    refused = isinstance(error, RedirectRefused | EncodingRefused)
+    return Broken(at, failure_of(error)) if told_below and not refused else Cut(at)

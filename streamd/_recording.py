@@ -26,7 +26,6 @@ __all__ = [
     "Plain",
     "Recording",
     "Sent",
-    "StalledEnd",
     "Started",
     "load_recording",
     "recording_schema",
@@ -99,26 +98,28 @@ class Cut(Struct, frozen=True, tag_field="kind", tag="cut"):
     at: Seconds
 
 
-class Broken(Struct, frozen=True, tag_field="kind", tag="broken", kw_only=True):
-    """The exchange failed below the provider's own words; `error` is the class of `streamd.errors`."""
+class Failure(Struct, frozen=True, kw_only=True):
+    """What failed: the class of `streamd.errors`, what it said, and how far the attempt had come.
 
-    at: Seconds
+    `timer` and `seconds` are those of a `Stalled`, and None for every other.
+    """
+
     error: str
     message: str
     phase: Phase | None
     retryable: bool
+    timer: Timer | None = None
+    seconds: float | None = None
 
 
-class StalledEnd(Struct, frozen=True, tag_field="kind", tag="stalled", kw_only=True):
-    """A timer of the session fired; `seconds` is its setting."""
+class Broken(Struct, frozen=True, tag_field="kind", tag="broken"):
+    """The exchange failed below the provider's own words: on the wire, by a timer, or by a bug."""
 
     at: Seconds
-    timer: Timer
-    seconds: float
-    phase: Phase | None
+    failure: Failure
 
 
-End = Complete | Cut | Broken | StalledEnd
+End = Complete | Cut | Broken
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
@@ -129,14 +130,6 @@ class Exchange(Struct, frozen=True, kw_only=True):
     request: Sent
     response: Started | None
     end: End
-
-
-class Failure(Struct, frozen=True, kw_only=True):
-    """What a session failed with: the class of `streamd.errors`, what it says, and how far the attempt had come."""
-
-    error: str
-    message: str
-    phase: Phase | None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

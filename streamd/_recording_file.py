@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usage
+from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usage, WireFormat
 
+from ._failure import failure_of
 from ._recording import (
     VERSION,
     Binary,
@@ -78,12 +79,11 @@ def write_recording(
     """
     secrets = {each.reveal(): each for taken in exchanges for each in secrets_in(provider, taken.request)}
     scrub = Scrubber(secrets.values())
-    wire: object = getattr(provider, "wire", None)
     recording = Recording(
         version=VERSION,
         streamd=__version__,
         provider=scrub.text(provider.name),
-        wire=wire if isinstance(wire, str) else None,
+        wire=_wire(provider),
         model=scrub.text(model),
         origin=scrub.text(origin_of(exchanges[0].request.url)) if exchanges else "",
         exchanges=tuple(_exchange(taken, scrub) for taken in exchanges),
@@ -93,17 +93,26 @@ def write_recording(
     _put(path, msgspec.json.format(msgspec.json.encode(recording), indent=1))
 
 
+def _wire(provider: Provider) -> str | None:
+    """The name of the wire, where the provider is made of one that is known."""
+    wire = getattr(provider, "wire", None)
+    name: object = wire.name if isinstance(wire, WireFormat) else wire
+    return name if isinstance(name, str) else None
+
+
 def _outcome(ended: Ended, scrub: Scrubber) -> Outcome:
     error = ended.error
     return Outcome(
         status=ended.status,
         stop_reason=ended.stop_reason,
         usage=replace(ended.usage, raw=scrub.value(ended.usage.raw)),
-        error=None
-        if error is None
-        else Failure(error=type(error).__name__, message=scrub.text(str(error)), phase=error.phase),
+        error=None if error is None else _failure(failure_of(error), scrub),
         duration=ended.duration,
     )
+
+
+def _failure(failure: Failure, scrub: Scrubber) -> Failure:
+    return replace(failure, message=scrub.text(failure.message))
 
 
 def _result(result: ToolResult, scrub: Scrubber) -> ToolResult:
@@ -113,7 +122,7 @@ def _result(result: ToolResult, scrub: Scrubber) -> ToolResult:
 def _exchange(taken: Taken, scrub: Scrubber) -> Exchange:
     end = taken.end or Cut(taken.reads[-1][0] if taken.reads else taken.head_at)
     if isinstance(end, Broken):
-        end = replace(end, message=scrub.text(end.message))
+        end = Broken(end.at, _failure(end.failure, scrub))
     return Exchange(
         round=taken.round,
         at=taken.at,

@@ -1,0 +1,180 @@
+"""A cassette: the recordings of the sessions that one test opens, made once and played after."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, cast, final
+from urllib.parse import urlsplit
+
+import httpx
+from msgspec.structs import replace
+
+from streamd.providers import HTTPRequest, known_providers
+
+from ._ambient import staging
+from ._conversation import Plan
+from ._http import HTTPClient
+from ._playback import UNTIMED, Playback, PlayedRetry
+from ._recorder import Recorder
+from ._recording import Exchange, Recording, Sent, load_recording
+from ._scrub import Scrubber
+from .errors import ConfigError
+
+__all__ = ["Cassette", "RecordMode", "numbered", "placeholder_keys"]
+
+RecordMode = Literal["once", "none", "all"]
+"""`once`: record where nothing was recorded, and play otherwise; `none`: play, and never send; `all`: record anew."""
+
+UNFINISHED = ".new"
+
+
+@final
+class Cassette:
+    """Stands between the sessions that are opened while it is inserted and the network.
+
+    When it records, each session writes a file: the first the one that is named, the next `NAME.2.json` and so on. When
+    it plays, a session gets the recording whose first request is the same as its own, and every further request must
+    be the same as the recorded one: as the provider's API sees it, that is, not as HTTP does. It plays at once.
+
+    Args:
+        path: The first file.
+        mode: See `RecordMode`.
+
+    Raises:
+        ConfigError: A file cannot be read or is damaged.
+    """
+
+    def __init__(self, path: Path, mode: RecordMode) -> None:
+        self.path = path
+        """Where the first session is, or will be."""
+        self.failures: list[str] = []
+        """Why it could not serve a session, and what it could not record."""
+        self.recording = mode == "all" or (mode == "once" and not path.exists())
+        """Whether it records; otherwise it plays."""
+        self._recorders: list[Recorder] = []
+        self._tapes = [] if self.recording else [load_recording(file) for file in _files(path)]
+
+    @contextmanager
+    def inserted(self) -> Iterator[None]:
+        """While the block runs, sessions are recorded or played, in whatever thread they are opened."""
+        with staging(self._stage):
+            yield
+
+    def keep(self) -> None:
+        """Keep what was recorded, in the place of what was there."""
+        if not self.recording:
+            return
+        files = list(_files(self.path))
+        for recorder in self._recorders:
+            if recorder.error is not None:
+                self.failures.append(str(recorder.error))
+            elif os.path.exists(recorder.path):
+                os.replace(recorder.path, recorder.path.removesuffix(UNFINISHED))
+        for stale in files[len(self._recorders) :]:
+            stale.unlink()
+
+    def drop(self) -> None:
+        """Forget what was recorded; what was there stays."""
+        for recorder in self._recorders:
+            Path(recorder.path).unlink(missing_ok=True)
+
+    def _stage(self, plan: Plan, client: HTTPClient) -> tuple[Plan, HTTPClient]:
+        if self.recording:
+            return self._record(plan), client
+        playback = Playback(self._tape(plan.request()), speed=math.inf, check=_check)
+        retry = None if plan.retry is None else PlayedRetry(playback=playback)
+        played = replace(plan, timeouts=UNTIMED, retry=retry, recorder=None)
+        # Nothing is open in it that would have to be closed.
+        return played, httpx.AsyncClient(transport=playback, trust_env=False)
+
+    def _record(self, plan: Plan) -> Plan:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = f"{numbered(self.path, len(self._recorders) + 1)}{UNFINISHED}"
+        recorder = Recorder(file, provider=plan.provider, model=plan.options.model)
+        self._recorders.append(recorder)
+        return replace(plan, recorder=recorder)
+
+    def _tape(self, request: HTTPRequest) -> Recording:
+        sent = Scrubber(()).request(request)
+        for place, tape in enumerate(self._tapes):
+            if not tape.exchanges or _difference(tape.exchanges[0].request, sent) is None:
+                return self._tapes.pop(place)
+        if not self.path.exists():
+            why = f"there is no recording {self.path}"
+        elif not self._tapes:
+            why = f"all sessions recorded in {self.path} were played, and another one is opened"
+        else:
+            why = f"the session is not as it was recorded in {self.path}: {self._nearest(sent)}"
+        self.failures.append(why)
+        raise ConfigError(f"{why}; record it with --streamd-record=once or =all")
+
+    def _nearest(self, sent: Sent) -> str:
+        return _difference(self._tapes[0].exchanges[0].request, sent) or ""
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The file of the session with this number, counted from 1: `a.json`, `a.2.json`, `a.3.json`."""
+    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    number = 1
+    while (file := numbered(path, number)).exists():
+        yield file
+        number += 1
+
+
+def _check(request: httpx.Request, exchange: Exchange) -> None:
+    asked = HTTPRequest(request.method, str(request.url), (), request.content)
+    difference = _difference(exchange.request, Scrubber(()).request(asked))
+    if difference is not None:
+        raise ConfigError(
+            f"the request of round {exchange.round} is not as it was recorded: {difference}; "
+            "record the test anew with --streamd-record=all"
+        )
+
+
+def _difference(recorded: Sent, sent: Sent) -> str | None:
+    """The first place in which two requests differ, and how; None where they ask for the same."""
+    pairs = (
+        ("the method", recorded.method, sent.method),
+        ("the path", urlsplit(recorded.url).path, urlsplit(sent.url).path),
+    )
+    for what, old, new in pairs:
+        if old != new:
+            return f"{what} was {old!r} and is {new!r}"
+    return _value_difference(recorded.body, sent.body, "$")
+
+
+def _value_difference(old: Any, new: Any, place: str) -> str | None:
+    if old == new:
+        return None
+    items: Iterable[tuple[Any, Any, str]] = ()
+    match old, new:
+        case dict(), dict():
+            before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+            names = [*before, *(name for name in after if name not in before)]
+            items = ((before.get(name), after.get(name), f"{place}.{name}") for name in names)
+        case list(), list() if len(cast("list[Any]", old)) == len(cast("list[Any]", new)):
+            both = zip(cast("list[Any]", old), cast("list[Any]", new), strict=True)
+            items = ((one, other, f"{place}[{at}]") for at, (one, other) in enumerate(both))
+        case _:
+            pass
+    inner = (_value_difference(*item) for item in items)
+    return next((found for found in inner if found), f"{place} was {_short(old)} and is {_short(new)}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def placeholder_keys() -> Iterator[tuple[str, str]]:
+    """A stand-in for the key of each known provider that has none: what is only played needs no key."""
+    for provider in known_providers():
+        if provider.key_required and not provider.key_set and provider.key_env:
+            yield provider.key_env[0], "none-is-needed"

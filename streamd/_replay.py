@@ -1,0 +1,212 @@
+"""Playing a recording through the whole runtime, with no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, final
+
+import httpx
+
+from streamd.providers import (
+    FORMATS,
+    APIError,
+    Chunk,
+    Context,
+    Decoder,
+    HTTPRequest,
+    KeepsState,
+    Metadata,
+    Options,
+    Provider,
+    Service,
+    ToolCall,
+    ToolResult,
+)
+from streamd.supervisors import TaskSupervisor
+
+from ._conversation import Plan
+from ._plan import open_plan
+from ._playback import UNTIMED, Playback, PlayedRetry
+from ._prompt import Prompt, messages_of
+from ._recording import Recording, load_recording
+from ._recut import Recut, check_recut
+from ._session import Session
+from ._toolbox import Approve, Toolbox
+from ._tools import Tool, tools_by_name
+from .errors import ConfigError, Truncated
+
+__all__ = ["replay"]
+
+NOWHERE = "http://replay.invalid/"
+PROMPT = "(a recording is replayed)"
+
+
+@asynccontextmanager
+async def replay(
+    path: str | os.PathLike[str],
+    *,
+    speed: float = 1.0,
+    recut: Recut = None,
+    tools: Sequence[Tool | Callable[..., object]] | None = None,
+    tool_timeout: float | None = 30.0,
+    approve: Approve | None = None,
+    provider: Provider | None = None,
+    prompt: Prompt = PROMPT,
+    high_watermark: int = 500,
+) -> AsyncGenerator[Session, None]:
+    """Play a recording: `async with streamd.replay(path) as session`.
+
+    It is a session as `open_session` gives it: the recorded bytes go through the whole runtime, at the boundaries and
+    at the pace at which they came, and it ends as the recorded session did: complete, with the same typed error, or
+    cancelled. Nothing is sent anywhere, and no key is needed. Retries are played without their waits being drawn
+    anew, and no timer runs.
+
+    Args:
+        path: The file that `record=` wrote.
+        speed: How many times faster than it was; `math.inf` for at once.
+        recut: The reads the bodies come in, where not as recorded: so many bytes each, `"whole"`, or a seeded
+            `random.Random` for reads of any size. Any cut gives the same chunks.
+        tools: What is called where the model calls tools. If None, the recorded results stand in for the tools.
+        tool_timeout: How long each call of `tools` may take, in seconds.
+        approve: Asked before each call of `tools`.
+        provider: Who reads the bodies, for a recording of a provider of your own; the recorded wire's if None.
+        prompt: What `response.messages` begins with; the recording holds the conversation only as it was sent.
+        high_watermark: As for `open_session`.
+
+    Raises:
+        ConfigError: The file cannot be read, is damaged, has a version or a wire that is not known here, or an
+            argument cannot be used.
+        ToolError: A tool cannot be offered as it is.
+    """
+    if not (isinstance(speed, int | float) and speed > 0):
+        raise ConfigError(f"speed is a number above 0, math.inf for at once, not {speed!r}")
+    check_recut(recut)
+    recording = load_recording(path)
+    playback = Playback(recording, speed=speed, recut=recut)
+    played = _Replayed(provider or _provider_of(recording, path), playback)
+    toolbox = (
+        _RecordedTools(playback) if tools is None else Toolbox(tools_by_name(tools), tool_timeout, approve)
+    )
+    plan = Plan(
+        provider=played,
+        context=Context(messages_of(prompt)),
+        options=Options(recording.model),
+        toolbox=toolbox,
+        auto_tools=not _left_to_caller(recording),
+        max_rounds=_rounds(recording),
+        timeouts=UNTIMED,
+        retry=PlayedRetry(playback=playback),
+    )
+    async with (
+        httpx.AsyncClient(transport=playback, trust_env=False) as client,
+        open_plan(plan, client, high_watermark) as session,
+    ):
+        playback.on_cancel(session.cancel)
+        yield session
+
+
+def _left_to_caller(recording: Recording) -> bool:
+    """Whether the session left the tool calls it ended with to its caller, and ran none itself."""
+    outcome = recording.outcome
+    return outcome.status == "done" and outcome.stop_reason == "tool_calls"
+
+
+def _rounds(recording: Recording) -> int:
+    """How many rounds were allowed, as far as the recording tells."""
+    if recording.outcome.stop_reason == "max_rounds":
+        return len(recording.tool_results)
+    return len(recording.exchanges) + 1
+
+
+def _provider_of(recording: Recording, path: str | os.PathLike[str]) -> Provider:
+    wire = FORMATS.get(recording.wire or "")
+    if wire is None:
+        raise ConfigError(
+            f"the recording {os.fspath(path)} is of the provider {recording.provider!r}, whose wire "
+            f"({recording.wire or 'not named'}) is not known here: give provider="
+        )
+    return Service(recording.provider, wire, NOWHERE)
+
+
+@final
+class _Replayed:
+    """A provider that asks nobody: what it is asked for is in the recording."""
+
+    def __init__(self, reader: Provider, playback: Playback) -> None:
+        self._reader = reader
+        self._playback = playback
+
+    @property
+    def name(self) -> str:
+        """The recorded provider's name."""
+        return self._playback.recording.provider
+
+    def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        """A request that leads nowhere."""
+        return HTTPRequest("POST", NOWHERE, (), b"")
+
+    def decoder(self) -> Decoder:
+        """A decoder of the recorded wire."""
+        return _ReplayedDecoder(self._reader.decoder(), self._playback)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
+        """The typed error for a recorded refusal, unless the session was cancelled while it came."""
+        if self._playback.cut:
+            self._playback.cancel()
+        return self._reader.error(status, headers, body)
+
+    def state(self, metadata: Metadata, /) -> Mapping[str, Any]:
+        """What the recorded provider keeps of a conversation on its own side."""
+        return self._reader.state(metadata) if isinstance(self._reader, KeepsState) else {}
+
+
+@final
+class _ReplayedDecoder:
+    """A decoder for which the body of a session that was cancelled ends there, after every byte before."""
+
+    def __init__(self, decoder: Decoder, playback: Playback) -> None:
+        self._decoder = decoder
+        self._playback = playback
+
+    @property
+    def done(self) -> bool:
+        """Whether the provider's terminal evidence was seen."""
+        return self._decoder.done
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the turn is complete should the body break off here."""
+        return self._decoder.terminal
+
+    def feed(self, data: bytes, /) -> list[Chunk]:
+        """Decode the next bytes."""
+        return self._decoder.feed(data)
+
+    def close(self) -> list[Chunk]:
+        """The body has ended, or this is where the session was cancelled."""
+        if self._playback.cut:
+            self._playback.cancel()
+            raise Truncated("the session that was recorded was cancelled here")
+        return self._decoder.close()
+
+
+@final
+class _RecordedTools(Toolbox):
+    """The recorded results in the place of the tools."""
+
+    def __init__(self, playback: Playback) -> None:
+        super().__init__({}, None, None)
+        self._playback = playback
+
+    async def run(self, calls: Sequence[ToolCall], tasks: TaskSupervisor, *_: object) -> list[ToolResult]:
+        """The results of the round, by the calls' ids; where none were recorded, the session ends as it did."""
+        results = self._playback.next_results()
+        if results is None:
+            await self._playback.finish()
+        return [results.get(call.id) or _missing(call) for call in calls]
+
+
+def _missing(call: ToolCall) -> ToolResult:
+    return ToolResult(call.id, call.name, "Error: the recording holds no result of this call", is_error=True)
