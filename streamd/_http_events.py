@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import trio
 from msgspec import Struct
@@ -33,12 +33,15 @@ class HTTPHeaders(Struct, frozen=True):
 
     def by_name(self) -> dict[str, str]:
         """The fields by lower-case name; those of one name joined by commas (RFC 9110 section 5.3)."""
-        given = self.fields.items() if isinstance(self.fields, Mapping) else self.fields
         named: dict[str, str] = {}
-        for each, value in cast("Iterable[tuple[str, str]]", given):
+        for each, value in _pairs(self.fields):
             name = each.lower()
             named[name] = f"{named[name]}, {value}" if name in named else value
         return named
+
+
+def _pairs(fields: Any) -> Iterable[tuple[str, str]]:
+    return cast("Mapping[str, str]", fields).items() if isinstance(fields, Mapping) else fields
 
 
 class HTTPData(Struct, frozen=True):

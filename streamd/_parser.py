@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import httpx
 import trio
 
-from streamd.providers import Chunk, Provider
+from streamd.providers import Chunk, Provider, Secret, redact_error
 
 from ._http_events import Asked, HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, Unpacked
 from ._outlet import Outlet, Recording
@@ -33,10 +33,9 @@ class Parser:
         clock: Told of bytes and output, and stopped while there is no room.
         outlet: Given the chunks.
         recording: Told what came, if the response is recorded.
-        finish: Called once, in the step in which the response is seen to have ended: complete, or with an error.
     """
 
-    __slots__ = ("_body", "_clock", "_decoder", "_finish", "_outlet", "_provider", "_recording", "_turn")
+    __slots__ = ("_body", "_clock", "_decoder", "_outlet", "_provider", "_recording", "_turn", "secrets")
 
     def __init__(
         self,
@@ -45,7 +44,6 @@ class Parser:
         clock: Clock,
         outlet: Outlet,
         recording: Recording | None,
-        finish: Callable[[StreamdError | None], None],
     ) -> None:
         self._provider = provider
         self._decoder = provider.decoder()
@@ -53,7 +51,7 @@ class Parser:
         self._clock = clock
         self._outlet = outlet
         self._recording = recording
-        self._finish = finish
+        self.secrets: Sequence[Secret] = ()
         self._body: bytearray | None = None  # of a response that is an error
 
     async def run(self, events: trio.MemoryReceiveChannel[Unpacked]) -> None:
@@ -62,13 +60,11 @@ class Parser:
         Returns when it has failed, or when the decoder has the provider's terminal evidence, whether or not the server
         closes: nothing after that can fail a finished turn. Closes the channel, so that whoever sends knows.
         """
-        ended = self._turn.finished
         with events:
             async for event in events:
                 asked = event if isinstance(event, Asked) else None
                 try:
-                    self._take(event.event if isinstance(event, Asked) else event)
-                    if ended.is_set():
+                    if not self.take(event.event if isinstance(event, Asked) else event):
                         break
                     if self._outlet.full:
                         with self._clock.paused():
@@ -91,10 +87,11 @@ class Parser:
                 if isinstance(last, HTTPDone | HTTPFailure):
                     return
 
-    def _take(self, event: HTTPEvent) -> None:
+    def take(self, event: HTTPEvent) -> bool:
+        """Take in one event, without waiting; False once the response has ended, and more is dropped."""
         # Errors are handed on and not raised: the frames here hold headers and bytes, which may hold a key.
         if self._turn.finished.is_set():
-            return  # cancelled while this was on its way
+            return False  # it may have been cancelled while this was on its way
         match event:
             case HTTPData(data):
                 self._clock.note_bytes()
@@ -107,7 +104,7 @@ class Parser:
                 else:
                     self._body += data
                     if len(self._body) >= ERROR_BODY_LIMIT:
-                        self._finish(self._refusal())
+                        self.finish(self._refusal())
             case HTTPStatus(code):
                 self._turn.begin()
                 self._turn.status_code = code
@@ -118,20 +115,31 @@ class Parser:
                 if self._recording is not None:
                     self._recording.head(self._turn.status_code or 200, self._turn.headers)
                 if error := self._misfit():
-                    self._finish(error)
+                    self.finish(error)
             case HTTPDone():
                 if self._recording is not None:
                     self._recording.end(None)
                 if self._body is None:
                     self._close()
                 else:
-                    self._finish(self._refusal())
+                    self.finish(self._refusal())
             case HTTPFailure(error):
                 # That the body of an error was cut does not hide its status.
                 if self._body is None:
                     self._lose(error)
                 else:
-                    self._finish(self._refusal())
+                    self.finish(self._refusal())
+        return not self._turn.finished.is_set()
+
+    def finish(self, error: StreamdError | None) -> None:
+        """The response is complete, or has failed; the first call counts."""
+        if error is not None:
+            # Servers repeat keys, in their errors and in what they send for an answer.
+            redact_error(error, self.secrets)
+        if self._turn.finish("done" if error is None else "error", error):
+            if error is not None and self._recording is not None:
+                self._recording.end(error)
+            self._outlet.end(error)
 
     def _misfit(self) -> StreamdError | None:
         """The error of a response that is no body to decode, and no error to read either."""
@@ -154,11 +162,11 @@ class Parser:
             chunks = self._decoder.feed(data)
         except StreamdError as error:
             self._deliver(error.chunks)
-            self._finish(error)
+            self.finish(error)
             return
         self._deliver(chunks)
         if self._decoder.done:
-            self._finish(None)
+            self.finish(None)
 
     def _close(self) -> None:
         """The body ended as HTTP says a body ends: the decoder knows whether the turn did."""
@@ -166,21 +174,21 @@ class Parser:
             chunks = self._decoder.close()
         except StreamdError as error:
             self._deliver(error.chunks)
-            self._finish(error)
+            self.finish(error)
             return
         self._deliver(chunks)
-        self._finish(None)
+        self.finish(None)
 
     def _lose(self, error: Exception) -> None:
         """The body broke off, or never came; which matters only where the turn was not complete."""
         if self._decoder.terminal:
             self._close()
         elif isinstance(error, StreamdError):
-            self._finish(error)
+            self.finish(error)
         else:
             lost = ConnectionLost(f"the HTTP task failed ({type(error).__name__}): {error}")
             lost.__cause__ = error
-            self._finish(lost)
+            self.finish(lost)
 
     def _deliver(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:

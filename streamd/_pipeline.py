@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from streamd.providers import HTTPRequest, Provider, Secret, redact_error
+from streamd.providers import HTTPRequest, Provider, Secret
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor
 
 from ._http import HTTPClient
@@ -42,7 +42,6 @@ class Pipeline:
         "_parser",
         "_received",
         "_recording",
-        "_secrets",
         "_timeouts",
         "clock",
         "events",
@@ -65,8 +64,7 @@ class Pipeline:
         self._timeouts = timeouts
         self._outlet = outlet
         self._recording = recording
-        self._parser = Parser(provider, turn, self.clock, outlet, recording, self.finish)
-        self._secrets: list[Secret] = []
+        self._parser = Parser(provider, turn, self.clock, outlet, recording)
 
     def producer(self, request: HTTPRequest, client: HTTPClient | None) -> ChildSpec:
         """The child that makes a request and feeds its response to the parser."""
@@ -74,13 +72,13 @@ class Pipeline:
         return ChildSpec(
             id="producer",
             run=produce,
-            args=(self.events, client, request, self._timeouts.connect),
+            args=(self.events, self._parser.take, client, request, self._timeouts.connect),
             restart="transient",
         )
 
     def note_request(self, request: HTTPRequest) -> None:
         """The response is to this request: it is recorded, and its secrets are kept out of errors."""
-        self._secrets = [value for _, value in request.headers if isinstance(value, Secret)]
+        self._parser.secrets = [value for _, value in request.headers if isinstance(value, Secret)]
         if self._recording is not None:
             self._recording.request(request)
 
@@ -114,7 +112,7 @@ class Pipeline:
                 await self.supervisor.run(task_status=task_status)
         except SupervisionError as failed:
             # Where the turn is complete, what failed was its clearing away, and this says nothing.
-            self.finish(crashed(failed.failures[0].error))
+            self._parser.finish(crashed(failed.failures[0].error))
         finally:
             self.cancel()
 
@@ -124,16 +122,6 @@ class Pipeline:
             self._outlet.end()
         if self.supervisor is not None:
             self.supervisor.request_shutdown("the response was cancelled")
-
-    def finish(self, error: StreamdError | None) -> None:
-        """The response is complete, or has failed; the first call counts."""
-        if error is not None:
-            # Servers repeat keys, in their errors and in what they send for an answer.
-            redact_error(error, self._secrets)
-        if self.turn.finish("done" if error is None else "error", error):
-            if error is not None and self._recording is not None:
-                self._recording.end(error)
-            self._outlet.end(error)
 
 
 def crashed(error: BaseException) -> StreamdError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -21,6 +22,7 @@ ERROR_BODY_SECONDS = 5.0
 
 async def produce(
     events: trio.MemorySendChannel[Unpacked],
+    take: Callable[[HTTPEvent], bool],
     client: HTTPClient | None,
     request: HTTPRequest,
     connect: float | None,
@@ -33,6 +35,8 @@ async def produce(
 
     Args:
         events: Into the parser.
+        take: The parser, told of the head at once: that holds no chunks, and so needs no room. False if there is
+            nothing to read after it.
         client: Who sends the request; it is not closed. If None, a client of its own, which is.
         request: What is sent.
         connect: How long connecting may take, in seconds.
@@ -43,16 +47,15 @@ async def produce(
                 open_client(client) as http,
                 open_response(http, request, user_agent=USER_AGENT, connect=connect) as response,
             ):
-                await events.send(HTTPStatus(response.status))
-                await events.send(HTTPHeaders(response.headers))
-                # The body of an error is worth a moment, and no more: the status is known.
-                good = 200 <= response.status < 300
-                with trio.move_on_after(math.inf if good else ERROR_BODY_SECONDS):
-                    async for data in response.body:
-                        try:
-                            events.send_nowait(HTTPData(data))
-                        except trio.WouldBlock:
-                            await events.send(HTTPData(data))
+                if take(HTTPStatus(response.status)) and take(HTTPHeaders(response.headers)):
+                    # The body of an error is worth a moment, and no more: the status is known.
+                    good = 200 <= response.status < 300
+                    with trio.move_on_after(math.inf if good else ERROR_BODY_SECONDS):
+                        async for data in response.body:
+                            try:
+                                events.send_nowait(HTTPData(data))
+                            except trio.WouldBlock:
+                                await events.send(HTTPData(data))
             last: HTTPEvent = HTTPDone()
         except StreamdError as error:
             last = HTTPFailure(error)
