@@ -27,6 +27,7 @@ def check_runtime(
     retry: object,
     client: object,
     approve: object,
+    provider_state: object,
 ) -> None:
     """Raise `ConfigError` for what cannot run a session, before anything is started."""
     if not trio.lowlevel.in_trio_task():
@@ -47,6 +48,8 @@ def check_runtime(
 
     if getattr(client, "is_closed", False) is True:
         raise ConfigError("the client is closed: open it around the session")
+    if not isinstance(provider_state, Mapping | None):
+        raise ConfigError(f"provider_state must be a mapping, not {type(provider_state).__name__}")
     if approve is not None and not callable(approve):
         raise ConfigError(f"approve must be a function of a ToolCall, not {type(approve).__name__}")
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streamd.providers import Chunk, Context, HTTPRequest, Message, Options, Provider, Secret, redact_error
+from streamd.providers import (
+    Chunk,
+    Context,
+    HTTPRequest,
+    KeepsState,
+    Message,
+    Options,
+    Provider,
+    Secret,
+    redact_error,
+)
 from streamd.supervisors import open_task_supervisor
 
 from ._edge import ConsumerEdge
@@ -40,9 +51,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     retry: Retry | None
     recorder: Recording | None = None
 
-    def request(self, messages: Sequence[Message] = ()) -> HTTPRequest:
+    def request(self, messages: Sequence[Message], provider_state: Mapping[str, Any]) -> HTTPRequest:
         """The request for the next turn, after these messages were added to the conversation."""
-        context = replace(self.context, messages=(*self.context.messages, *messages))
+        context = replace(
+            self.context, messages=(*self.context.messages, *messages), provider_state=provider_state
+        )
         return self.provider.request(context, self.options)
 
 
@@ -54,7 +67,8 @@ class Conversation:
     def __init__(self, plan: Plan, client: HTTPClient, edge: ConsumerEdge, state: SessionState) -> None:
         self._plan = plan
         # Built here, so that a request that cannot be made is the caller's error before anything runs.
-        self._request = plan.request()
+        state.provider_state = plan.context.provider_state
+        self._request = plan.request((), state.provider_state)
         self._client = client
         self._edge = edge
         self._state = state
@@ -87,18 +101,25 @@ class Conversation:
         plan, state = self._plan, self._state
         while True:
             await self._turn()
+            if isinstance(plan.provider, KeepsState):
+                state.provider_state = dict(plan.provider.state(state.turn.told))
             calls = state.messages[-1].tool_calls
             if not calls or not plan.auto_tools:
                 return
             async with open_task_supervisor(name="tools") as tasks:
-                results = await plan.toolbox.run(calls, tasks)
+                results = await plan.toolbox.run(
+                    calls,
+                    tasks,
+                    messages=(*plan.context.messages, *state.messages),
+                    number=state.rounds,
+                )
             state.messages.extend(Message.tool(result) for result in results)
             self._edge.push(results)
             await self._edge.room()
             if state.rounds >= plan.max_rounds:
                 state.stop_reason = "max_rounds"
                 return
-            self._request = plan.request(state.messages)
+            self._request = plan.request(state.messages, state.provider_state)
 
     async def _turn(self) -> None:
         """One request and its whole answer; repeated, unseen by the consumer, while it has been given nothing."""

@@ -47,6 +47,7 @@ async def open_session(
     max_rounds: int = 10,
     tool_timeout: float | None = 30.0,
     approve: Approve | None = None,
+    provider_state: Mapping[str, Any] | None = None,
     high_watermark: int = 500,
     timeouts: Timeouts | None = None,
     retry: Retry | None = Retry(),
@@ -76,6 +77,8 @@ async def open_session(
         max_rounds: How many requests may be made; no further one is opened.
         tool_timeout: How long each tool call may take, in seconds; a longer one becomes an error the model sees.
         approve: Asked before each tool call is run.
+        provider_state: What the provider keeps of the conversation on its side, as an earlier response's
+            `provider_state` says; a provider that keeps nothing makes nothing of it.
         high_watermark: How many chunks may be decoded and unread before reading the network pauses. What one network
             read held may come on top.
         timeouts: The session's timers; `Timeouts()` if None.
@@ -97,6 +100,7 @@ async def open_session(
         retry=retry,
         client=client,
         approve=approve,
+        provider_state=provider_state,
     )
     # Every traceback through the block below shows this frame: no key stays in it as text.
     model = conceal(model)
@@ -114,7 +118,12 @@ async def open_session(
     async with serving(model) as (provider, name), open_client(client) as http:
         plan = Plan(
             provider=provider,
-            context=Context(history, system, tuple(tool.spec for tool in named.values())),
+            context=Context(
+                history,
+                system,
+                tuple(tool.spec for tool in named.values()),
+                provider_state=provider_state or {},
+            ),
             options=replace(options_of({"model": name, **asked}), extra_headers=extra_headers),
             toolbox=Toolbox(named, tool_timeout, approve),
             auto_tools=auto_tools,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, final
 
 import trio
@@ -20,7 +20,8 @@ from .errors import StreamdError
 
 __all__ = ["Session", "TextStream"]
 
-CANCELLED = "Error: the session was cancelled before the tool had answered"
+OnChunk = Callable[[Chunk], Awaitable[None] | None]
+OnMessage = Callable[[Message], Awaitable[None] | None]
 
 
 @final
@@ -46,6 +47,8 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         self._high_watermark = high_watermark
         self._supervisor = supervisor
         self._closed = False
+        self._reported = 0
+        plan.toolbox.serve(self)
 
     def __repr__(self) -> str:
         return f"<streamd.Session {self._plan.provider.name}:{self._plan.options.model} {self.status}>"
@@ -195,51 +198,74 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     async def collect(
         self,
         *,
-        on_chunk: Callable[[Chunk], Awaitable[None] | None] | None = None,
-        on_message: Callable[[Message], Awaitable[None] | None] | None = None,
+        on_chunk: OnChunk | None = None,
+        on_message: OnMessage | None = None,
     ) -> Response:
         """Read the rest of the session with callbacks, and return the whole answer.
 
+        What a callback raises leaves this call as it is, and ends nothing else: the session goes on, and can be
+        collected again, until its block is left. Several tasks may collect: each chunk and each message goes to one of
+        them.
+
         Args:
-            on_chunk: Given each chunk; what it raises leaves this call as it is.
-            on_message: Given each message as its last chunk was read: every assistant turn and every tool result, in
-                conversation order, the final turn included.
+            on_chunk: Given each chunk.
+            on_message: Given each message once its last chunk was read: every assistant turn and every tool result, in
+                conversation order, the final turn included, and each of them once in a session. They are the
+                `messages` of the response but for the prompt; where the session is cancelled, the last of them too.
 
         Raises:
             StreamdError: The session failed.
         """
-        state = self._state
-        # Messages whose last chunk is still queued are yet to come.
-        reported = len(state.messages) - sum(
-            isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued
-        )
-        async for chunk in self:
+        while True:
+            try:
+                chunk = await self.receive()
+            except trio.EndOfChannel:
+                break
+            except StreamdError:
+                await self._report(on_message, self._messages_read())
+                raise
             if on_chunk is not None:
                 await _awaited(on_chunk(chunk))
             if isinstance(chunk, Stop | ToolResult):
-                message = state.messages[reported]
-                reported += 1
-                if on_message is not None:
-                    await _awaited(on_message(message))
-        await state.finished.wait()
+                await self._report(on_message, self._messages_read())
+        await self._state.finished.wait()
+        await self._report(on_message, self._turns())
         return self._response()
 
-    def _response(self) -> Response:
+    async def _report(self, on_message: OnMessage | None, messages: Sequence[Message]) -> None:
+        """Give those of the messages to the callback that none was given yet."""
+        while on_message is not None and self._reported < len(messages):
+            # Counted before, as another task may be here while this one waits.
+            message = messages[self._reported]
+            self._reported += 1
+            await _awaited(on_message(message))
+
+    def _messages_read(self) -> Sequence[Message]:
+        """The complete messages, but for those whose last chunk is still queued."""
+        coming = sum(isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued)
+        return self._state.messages[: len(self._state.messages) - coming]
+
+    def _turns(self) -> tuple[Message, ...]:
+        """What the session added to the conversation; where it was cancelled, as far as it came."""
         state = self._state
         cut = state.snapshot
         turns = (*state.messages, *((cut,) if state.turn_open and cut.content else ()))
         if state.status == "cancelled" and self._plan.auto_tools and turns:
             # A call without a result could not be sent back.
-            calls = turns[-1].tool_calls
-            turns += tuple(
-                Message.tool(ToolResult(each.id, each.name, CANCELLED, is_error=True)) for each in calls
-            )
+            results = self._plan.toolbox.results(turns[-1].tool_calls)
+            turns += tuple(map(Message.tool, results))
+        return turns
+
+    def _response(self) -> Response:
+        state = self._state
+        turns = self._turns()
         last = next((turn for turn in reversed(turns) if turn.role == "assistant"), Message("assistant", ()))
         return Response(
             message=last,
             messages=(*state.prompt, *turns),
             usage=state.usage_so_far,
             stop_reason=state.stop_reason,
+            provider_state=state.provider_state,
         )
 
     def _check_open(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import trio
 
@@ -33,6 +34,7 @@ class SessionState:
         "finished",
         "history",
         "messages",
+        "provider_state",
         "retries",
         "rounds",
         "started_at",
@@ -44,6 +46,8 @@ class SessionState:
     def __init__(self, history: Sequence[Message]) -> None:
         self.history: tuple[Message, ...] = tuple(history)
         self.messages: list[Message] = []
+        # What the provider keeps of the conversation, by the last turn that is complete.
+        self.provider_state: Mapping[str, Any] = {}
         self.turn: Turn = Turn()
         self.usage: Usage = Usage()
         self.stop_reason: StopReason | None = None

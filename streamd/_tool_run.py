@@ -31,11 +31,14 @@ EFFECT_UNKNOWN = "; whether it took effect is unknown"
 
 
 class Round(Struct, frozen=True, kw_only=True):
-    """The round a call is of: its number, the conversation up to and with the call, and whose it is."""
+    """The round a call is of: its number, the conversation up to and with the call, and whose it is.
+
+    The session is referred to weakly, as it holds its tools.
+    """
 
     number: int
     messages: tuple[Message, ...]
-    session: Session
+    session: Callable[[], Session | None]
 
 
 class ToolRun:
@@ -149,8 +152,7 @@ class ToolRun:
                 began = trio.current_time()
                 scope.deadline = began + (math.inf if self._timeout is None else self._timeout)
                 with scope:
-                    context = self._context(scope) if self._round else None
-                    return await self.tool.run(arguments, context, place)
+                    return await self.tool.run(arguments, self._context(scope), place)
         except AllLeftBehind:
             raise _Refused(
                 "the tool was not run: earlier calls that took too long are still running"
@@ -162,11 +164,13 @@ class ToolRun:
 
     def _context(self, scope: trio.CancelScope) -> ToolContext:
         here = self._round
+        session = here.session()
+        assert session is not None, "its block is being run"
         return ToolContext(
             call=self.call,
             round=here.number,
             messages=here.messages,
-            session=here.session,
+            session=session,
             cancel_scope=scope,
         )
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from streamd.providers import ToolCall, ToolResult
+from streamd.providers import Message, ToolCall, ToolResult
 from streamd.supervisors import TaskSupervisor
 
 from ._tool_places import Places
 from ._tool_run import Approve, Round, ToolRun
 from ._tools import Tool
 
-__all__ = ["Approve", "Round", "Toolbox"]
+if TYPE_CHECKING:
+    from ._session import Session
+
+__all__ = ["Approve", "Toolbox"]
 
 CANCELLED = "the session was cancelled"
-NOWHERE: Any = None
 
 
 class Toolbox:
@@ -28,7 +31,7 @@ class Toolbox:
         approve: Asked before each call is run.
     """
 
-    __slots__ = ("_approve", "_effected", "_effects", "_places", "_round", "_timeout", "_tools")
+    __slots__ = ("_approve", "_effected", "_effects", "_places", "_round", "_session", "_timeout", "_tools")
 
     def __init__(self, tools: Mapping[str, Tool], timeout: float | None, approve: Approve | None) -> None:
         self._tools = tools
@@ -41,6 +44,11 @@ class Toolbox:
         }
         self._round: list[tuple[ToolCall, ToolRun | ToolResult]] = []
         self._effected = False
+        self._session: Callable[[], Session | None] = lambda: None
+
+    def serve(self, session: Session) -> None:
+        """Say whose tools they are, before any is run."""
+        self._session = weakref.ref(session)
 
     @property
     def effected(self) -> bool:
@@ -49,7 +57,7 @@ class Toolbox:
         return self._effected or any(run.started and run.tool.effectful for run in runs)
 
     async def run(
-        self, calls: Sequence[ToolCall], tasks: TaskSupervisor, here: Round = NOWHERE
+        self, calls: Sequence[ToolCall], tasks: TaskSupervisor, *, messages: Sequence[Message], number: int
     ) -> list[ToolResult]:
         """Run all calls, and return a result for each, in the calls' order.
 
@@ -57,7 +65,14 @@ class Toolbox:
         tool does is an error here: an unknown tool, arguments that do not fit, a denial, an exception and a timeout
         each become a result that says so. What is no `Exception`, such as `KeyboardInterrupt`, is no failure of the
         tool: it ends the program as it would elsewhere.
+
+        Args:
+            calls: The calls of a round.
+            tasks: Where they run.
+            messages: The conversation up to and with the calls.
+            number: The round's, from 1.
         """
+        here = Round(number=number, messages=tuple(messages), session=self._session)
         self._effected = self.effected
         self._round = self._plan(calls, here)
         runs = dict.fromkeys(run for _, run in self._round if isinstance(run, ToolRun))

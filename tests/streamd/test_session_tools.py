@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from streamd import (
     Chunk,
@@ -20,10 +20,10 @@ from streamd import (
     stream,
     tool,
 )
-from tests.support.chat import DONE, answer, call, finish, text, usage
+from tests.support.chat import DONE, answer, call, event, finish, text, usage
 from tests.support.leaks import no_leaks
 from tests.support.server import KEEP_OPEN, Network, Script, chunked, serve
-from tests.support.sessions import chat_model, read, scripted_network
+from tests.support.sessions import chat_model, messages_model, read, scripted_network
 
 ran: list[str] = []
 
@@ -253,3 +253,148 @@ async def test_cancel_while_a_later_round_runs_keeps_all() -> None:
             answered = await session.response()
     assert [message.role for message in answered.messages] == ["user", "assistant", "tool", "assistant"]
     assert (answered.text, answered.stop_reason) == ("Ta", "cancelled")
+
+
+THREE_ROUNDS: list[Script] = [
+    [chunked(text("One. "), *BOTH, finish("tool_calls"), usage(10, 5), DONE)],
+    [chunked(OSLO, finish("tool_calls"), usage(20, 4), DONE)],
+    [chunked(text("Three. "), *BOTH, finish("tool_calls"), usage(30, 3), DONE)],
+    [chunked(answer("Take one.", prompt=40, completion=2))],
+]
+
+
+async def test_three_rounds_stand_in_one_order() -> None:
+    """A turn ends with its `Stop`, its results follow in the calls' order, and then the next turn begins."""
+    async with scripted_network(*THREE_ROUNDS) as (network, client):
+        async with open_session(chat_model(network.url), "Hi", tools=[weather], client=client) as session:
+            chunks, error = await read(session)
+            answered = await session.response()
+        assert len(network.requests) == 4
+        assert [message["role"] for message in sent(network, 3)] == [
+            *("user", "assistant", "tool", "tool", "assistant", "tool", "assistant", "tool", "tool")
+        ]
+    assert error is None
+    assert [
+        chunk.reason if isinstance(chunk, Stop) else type(chunk).__name__
+        for chunk in chunks
+        if not isinstance(chunk, ToolCallDelta)
+    ] == [
+        *("Metadata", "Text", "Usage", "ToolCall", "ToolCall", "tool_calls", "ToolResult", "ToolResult"),
+        *("Metadata", "Usage", "ToolCall", "tool_calls", "ToolResult"),
+        *("Metadata", "Text", "Usage", "ToolCall", "ToolCall", "tool_calls", "ToolResult", "ToolResult"),
+        *("Metadata", "Text", "Usage", "stop"),
+    ]
+    results = [(chunk.id, chunk.content) for chunk in chunks if isinstance(chunk, ToolResult)]
+    both = [("call_1", "Oslo: rain"), ("call_2", "Bergen: rain")]
+    assert results == [*both, both[0], *both]
+    assert answered.stop_reason == "stop"
+
+
+async def test_usage_is_each_turns_own_and_summed_over_rounds() -> None:
+    """Usage that came in parts is merged within its turn, stands on the turn's message, and is summed in the response."""
+    parts = [usage(10, 1), usage(10, 5), event(choices=[], usage={"completion_tokens": 7})]
+    first: Script = [chunked(OSLO, parts[0], finish("tool_calls"), *parts[1:], DONE)]
+    async with scripted_network(first, FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[weather], client=client)
+    counted = [(m.usage.input_tokens, m.usage.output_tokens) for m in answered.messages if m.usage]
+    assert counted == [(10, 7), (20, 3)]
+    assert (answered.usage.input_tokens, answered.usage.output_tokens) == (30, 10)
+    assert answered.usage.total_tokens == 40
+
+
+async def test_a_response_holds_no_prior_history() -> None:
+    """What was said before the prompt is the caller's: the response's messages begin with the prompt."""
+    history = [Message.user("Hi"), Message.assistant("Hello"), Message.user("Umbrella?")]
+    async with scripted_network(calls(OSLO), FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), history, tools=[weather], client=client)
+        assert [message["role"] for message in sent(network, 1)] == [
+            *("user", "assistant", "user", "assistant", "tool")
+        ]
+    assert answered.messages[0] == history[-1]
+    assert [message.role for message in answered.messages] == ["user", "assistant", "tool", "assistant"]
+
+
+async def test_a_session_cancelled_among_its_tools_can_be_gone_on_with() -> None:
+    """Each call of the turn has a result, so the provider takes the conversation back."""
+
+    async def slow() -> str:
+        await trio.sleep_forever()
+        return ""
+
+    both = [OSLO, call("slow", "", "call_2", 1)]
+    async with scripted_network(calls(*both), FINAL) as (network, client):
+        async with open_session(
+            chat_model(network.url), "Hi", tools=[weather, slow], client=client
+        ) as session:
+            async for chunk in session:
+                if isinstance(chunk, Stop):
+                    await wait_all_tasks_blocked()
+                    session.cancel()
+            cut = await session.response()
+        prompt = [*cut.messages, Message.user("Well?")]
+        answered = await stream(chat_model(network.url), prompt, tools=[weather], client=client)
+        told = [(m["role"], m.get("tool_call_id")) for m in sent(network, 1)]
+    assert told == [
+        *(("user", None), ("assistant", None), ("tool", "call_1"), ("tool", "call_2"), ("user", None))
+    ]
+    assert [result.content for message in cut.messages for result in message.tool_results] == [
+        "Oslo: rain",
+        "Error: the session was cancelled before the tool had answered",
+    ]
+    assert answered.text == "Take one."
+
+
+async def test_a_session_that_reached_max_rounds_can_be_gone_on_with() -> None:
+    """Its messages end with the results of the last round, and are themselves a prompt."""
+    async with scripted_network(calls(OSLO), FINAL) as (network, client):
+        first = await stream(chat_model(network.url), "Hi", tools=[weather], max_rounds=1, client=client)
+        assert [message.role for message in first.messages] == ["user", "assistant", "tool"]
+        second = await stream(chat_model(network.url), first.messages, tools=[weather], client=client)
+        assert [message["role"] for message in sent(network, 1)] == ["user", "assistant", "tool"]
+    assert (first.stop_reason, second.text, second.stop_reason) == ("max_rounds", "Take one.", "stop")
+
+
+async def test_thinking_goes_back_whole() -> None:
+    """All blocks of thinking of a turn are sent back with the results, each with its own signature, in their place."""
+
+    def named(kind: str, **fields: Any) -> bytes:
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode({"type": kind, **fields}))
+
+    def block(index: int, start: dict[str, Any], *deltas: dict[str, Any]) -> bytes:
+        pieces = [named("content_block_delta", index=index, delta=delta) for delta in deltas]
+        start_event = named("content_block_start", index=index, content_block=start)
+        return start_event + b"".join(pieces) + named("content_block_stop", index=index)
+
+    def thought(index: int, words: str, signature: str) -> bytes:
+        return block(
+            index,
+            {"type": "thinking", "thinking": ""},
+            *({"type": "thinking_delta", "thinking": word} for word in words.split()),
+            {"type": "signature_delta", "signature": signature},
+        )
+
+    def end(reason: str) -> bytes:
+        return named("message_delta", delta={"stop_reason": reason}, usage={"output_tokens": 9}) + named(
+            "message_stop"
+        )
+
+    start = named("message_start", message={"id": "m", "model": "t", "usage": {"input_tokens": 3}})
+    asks = block(
+        2,
+        {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}},
+        {"type": "input_json_delta", "partial_json": '{"city":"Oslo"}'},
+    )
+    thinks: Script = [chunked(start, thought(0, "a b", "s1"), thought(1, "c d", "s2"), asks, end("tool_use"))]
+    says: Script = [chunked(start, block(0, {"type": "text", "text": "Take one."}), end("end_turn"))]
+    async with scripted_network(thinks, says) as (network, client):
+        answered = await stream(
+            messages_model(network.url), "Hi", tools=[weather], max_tokens=99, client=client
+        )
+        content = sent(network, 1)[1]["content"]
+    assert [(part["type"], part.get("thinking"), part.get("signature")) for part in content] == [
+        ("thinking", "ab", "s1"),
+        ("thinking", "cd", "s2"),
+        ("tool_use", None, None),
+    ]
+    assert answered.text == "Take one."
+    assert (answered.usage.input_tokens, answered.usage.output_tokens) == (6, 18)

@@ -3,13 +3,17 @@
 from typing import Any, cast
 
 from streamd import Approve, Message, Session
-from streamd._toolbox import Round, Toolbox
+from streamd._toolbox import Toolbox
 from streamd._tools import tools_by_name
 from streamd.providers import ToolCall, ToolResult
 from streamd.supervisors import open_task_supervisor
 
-HERE = Round(number=1, messages=(Message.user("Hi"),), session=cast("Session", "the session"))
-"""A round of no session: tools that look at theirs find a text."""
+
+class NoSession:
+    """What tools find for their session, where there is none."""
+
+
+NO_SESSION = NoSession()
 
 
 def call(name: str, arguments: dict[str, Any] | None = None, id: str = "1") -> ToolCall:
@@ -19,10 +23,12 @@ def call(name: str, arguments: dict[str, Any] | None = None, id: str = "1") -> T
 
 def box(*tools: Any, timeout: float | None = 30.0, approve: Approve | None = None) -> Toolbox:
     """The toolbox of one session."""
-    return Toolbox(tools_by_name(tools), timeout, approve)
+    toolbox = Toolbox(tools_by_name(tools), timeout, approve)
+    toolbox.serve(cast("Session", NO_SESSION))
+    return toolbox
 
 
-async def run_round(toolbox: Toolbox, *calls: ToolCall, here: Round = HERE) -> list[ToolResult]:
+async def run_round(toolbox: Toolbox, *calls: ToolCall) -> list[ToolResult]:
     """The results of one round."""
     async with open_task_supervisor() as tasks:
-        return await toolbox.run(calls, tasks, here)
+        return await toolbox.run(calls, tasks, messages=(Message.user("Hi"),), number=1)
