@@ -69,7 +69,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="Cerebras",
         base_url="https://api.cerebras.ai/v1",
         key_env=("CEREBRAS_API_KEY",),
-        quirks=ChatQuirks(max_tokens="max_completion_tokens"),
+        quirks=ChatQuirks(max_tokens="max_completion_tokens", output="strict"),
         docs="https://inference-docs.cerebras.ai",
     ),
     "cohere": ProviderRow(
@@ -103,11 +103,12 @@ HOSTED: dict[str, ProviderRow] = {
         docs="https://docs.fireworks.ai/guides/reasoning",
         unchecked="that reasoning is taken back",
     ),
+    # An output format is not streamed: console.groq.com/docs/structured-outputs
     "groq": ProviderRow(
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
         key_env=("GROQ_API_KEY",),
-        quirks=ChatQuirks(max_tokens="max_completion_tokens"),
+        quirks=ChatQuirks(max_tokens="max_completion_tokens", output="tool"),
         docs="https://console.groq.com/docs/api-reference",
         unchecked="the base URL",
     ),
@@ -131,7 +132,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="Mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
-        quirks=ChatQuirks(stream_options=False),
+        quirks=ChatQuirks(stream_options=False, output="strict"),
         docs="https://docs.mistral.ai/api",
     ),
     # A turn that called a tool is refused without its reasoning.
@@ -162,6 +163,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
+        quirks=ChatQuirks(output="strict", output_beside_tools=True),
         docs="https://openrouter.ai/docs/use-cases/reasoning-tokens",
     ),
     # Its chat completions ended in September 2026.
@@ -204,6 +206,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="xAI",
         base_url="https://api.x.ai/v1",
         key_env=("XAI_API_KEY",),
+        quirks=ChatQuirks(output="strict", output_beside_tools=True),
         docs="https://docs.x.ai/developers/model-capabilities/text/comparison",
     ),
     "xai-responses": ProviderRow(
