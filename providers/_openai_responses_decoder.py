@@ -59,7 +59,7 @@ class OpenAIResponsesMachine:
         self._reasoning = ResponsesReasoning()
         self._calls = ResponsesCalls()
         self._usage: Usage | None = None
-        self._named = False
+        self._model: str | None = None
 
     @property
     def terminal(self) -> bool:
@@ -122,10 +122,10 @@ class OpenAIResponsesMachine:
 
     def _take(self, response: ResponseObject, out: list[Chunk]) -> None:
         self.in_background = self.in_background or bool(response.background)
-        if not self._named and (response.id or response.model):
-            self._named = True
-            self.response_id = response.id or None
-            out.append(Metadata(self.response_id, response.model or None))
+        named = (self.response_id or response.id or None, self._model or response.model or None)
+        if named != (self.response_id, self._model):  # llama.cpp names the model only at the end
+            self.response_id, self._model = named
+            out.append(Metadata(*named))
         usage = openai_usage(response.usage) if response.usage else None
         if usage is not None and not same_counts(self._usage, usage):
             self._usage = usage
