@@ -15,6 +15,7 @@ from ._fold import Folding as Folding
 from ._fold import fold as fold
 from ._formats import FORMATS as FORMATS
 from ._formats import WireFormat as WireFormat
+from ._gemini_request import GeminiQuirks as GeminiQuirks
 from ._openai_chat_request import ChatQuirks as ChatQuirks
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
@@ -105,6 +106,7 @@ __all__ = [
     "EventTooLarge",
     "File",
     "Folding",
+    "GeminiQuirks",
     "HTTPRequest",
     "Image",
     "KeepsState",

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ._anthropic_request import AnthropicQuirks, anthropic_body
+from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
 from ._openai_chat_request import ChatQuirks, openai_chat_body
 from ._provider import Decoder
@@ -20,7 +22,7 @@ from .messages import Context, Options
 
 __all__ = ["FORMATS", "Quirks", "WireFormat"]
 
-Quirks = ChatQuirks | AnthropicQuirks
+Quirks = ChatQuirks | AnthropicQuirks | GeminiQuirks
 """Where a server differs from the others that speak its wire."""
 
 _SSE = "text/event-stream"
@@ -37,10 +39,10 @@ class WireFormat(Struct, frozen=True, kw_only=True):
         name: What it is called.
         path: Where a turn is asked for, below a base URL that has a path; `{model}` in it is the model's name.
         bare_path: The same below a base URL that is only a host; as `path` where None.
-        body: Writes a turn down, given the provider's name, the conversation, the options and the server's quirks;
-            raises `ConfigError` for what the wire cannot carry.
+        body: Writes a turn down, given the provider's name, the conversation, the options and quirks of the kind of
+            `quirks`; raises `ConfigError` for what the wire cannot carry.
         decoder: Makes a fresh decoder for one response's body.
-        quirks: The kind of quirks that servers of this wire have; None where they have none.
+        quirks: Those of a server that has none of its own; None where no server of this wire has any.
         accept: The media type of what is decoded.
         headers: Further fields that every request has.
         error: Reads a refusal: its status, headers with lower-case names and body, and what must not show.
@@ -50,9 +52,9 @@ class WireFormat(Struct, frozen=True, kw_only=True):
     name: str
     path: str
     bare_path: str | None = None
-    body: Callable[[str, Context, Options, Quirks | None], bytes]
+    body: Callable[[str, Context, Options, Any], bytes]
     decoder: Callable[[], Decoder]
-    quirks: type[Quirks] | None = None
+    quirks: Quirks | None = None
     accept: str = _SSE
     headers: tuple[Header, ...] = ()
     error: Callable[[int, Mapping[str, str], bytes, Iterable[Secret]], APIError] = response_error
@@ -62,18 +64,8 @@ class WireFormat(Struct, frozen=True, kw_only=True):
         return f"WireFormat({self.name!r})"
 
 
-def _openai_chat(provider: str, context: Context, options: Options, quirks: Quirks | None) -> bytes:
-    own = quirks if isinstance(quirks, ChatQuirks) else ChatQuirks()
-    return openai_chat_body(provider, context, options, own)
-
-
-def _anthropic(provider: str, context: Context, options: Options, quirks: Quirks | None) -> bytes:
-    own = quirks if isinstance(quirks, AnthropicQuirks) else AnthropicQuirks()
-    return anthropic_body(provider, context, options, own)
-
-
-def _anthropic_on_vertex(provider: str, context: Context, options: Options, _quirks: Quirks | None) -> bytes:
-    return anthropic_body(provider, context, options, AnthropicQuirks(version="vertex-2023-10-16"))
+def _on_vertex(provider: str, context: Context, options: Options, quirks: AnthropicQuirks) -> bytes:
+    return anthropic_body(provider, context, options, replace(quirks, version="vertex-2023-10-16"))
 
 
 FORMATS: dict[str, WireFormat] = {
@@ -83,24 +75,33 @@ FORMATS: dict[str, WireFormat] = {
             name="openai-chat",
             path="/chat/completions",
             bare_path="/v1/chat/completions",
-            body=_openai_chat,
-            quirks=ChatQuirks,
+            body=openai_chat_body,
             decoder=WIRES["openai-chat"],
+            quirks=ChatQuirks(),
         ),
         WireFormat(
             name="anthropic-messages",
             path="/v1/messages",
-            body=_anthropic,
-            quirks=AnthropicQuirks,
+            body=anthropic_body,
             decoder=WIRES["anthropic-messages"],
+            quirks=AnthropicQuirks(),
             headers=(("anthropic-version", "2023-06-01"),),  # docs.anthropic.com/en/api/versioning
         ),
         # platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
         WireFormat(
             name="anthropic-vertex",
             path="/models/{model}:streamRawPredict",
-            body=_anthropic_on_vertex,
+            body=_on_vertex,
             decoder=WIRES["anthropic-messages"],
+            quirks=AnthropicQuirks(),
+        ),
+        WireFormat(
+            name="gemini",
+            path="/models/{model}:streamGenerateContent?alt=sse",
+            bare_path="/v1beta/models/{model}:streamGenerateContent?alt=sse",
+            body=gemini_body,
+            decoder=WIRES["gemini"],
+            quirks=GeminiQuirks(),
         ),
     )
 }

@@ -48,7 +48,7 @@ class Service(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         fault = url_fault(self.base_url) or path_fault(self.path) or auth_fault(self.auth)
-        if fault is None and self.quirks is not None and type(self.quirks) is not self.wire.quirks:
+        if fault is None and self.quirks is not None and type(self.quirks) is not type(self.wire.quirks):
             fault = f"the wire {self.wire.name} has no quirks of kind {type(self.quirks).__name__}"
         if fault is not None:
             name = self.name
@@ -64,7 +64,7 @@ class Service(Struct, frozen=True):
             ConfigError: For anything the provider cannot take, or a function that gives no key.
         """
         wire = self.wire
-        body = wire.body(self.name, context, options, self.quirks)
+        body = wire.body(self.name, context, options, self.quirks or wire.quirks)
         path = wire.path if has_path(self.base_url) else wire.bare_path or wire.path
         own: tuple[Header, ...] = (
             ("content-type", "application/json"),
@@ -90,9 +90,7 @@ class Service(Struct, frozen=True):
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
         """The typed error for a response whose status is not 200; `headers` has lower-case names."""
-        return self.wire.error(
-            status, headers, body, (*auth_secrets(self.auth), *secrets_of(self.headers))
-        )
+        return self.wire.error(status, headers, body, (*auth_secrets(self.auth), *secrets_of(self.headers)))
 
     def state(self, metadata: Metadata, /) -> Mapping[str, Any]:
         """What the next request's `Context.provider_state` is to hold; nothing where the wire keeps no state."""
