@@ -48,7 +48,7 @@ from ._response import SessionStatistics as SessionStatistics
 from ._retry import Retry as Retry
 from ._retry_budget import RetryBudget as RetryBudget
 from ._session import Session as Session
-from ._session import TextStream as TextStream
+from ._text_stream import TextStream as TextStream
 from ._timers import Timeouts as Timeouts
 from ._tool_context import ToolContext as ToolContext
 from ._toolbox import Approve as Approve

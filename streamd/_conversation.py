@@ -51,11 +51,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     retry: Retry | None
     recorder: Recording | None = None
 
-    def request(self, messages: Sequence[Message], provider_state: Mapping[str, Any]) -> HTTPRequest:
+    def request(
+        self, messages: Sequence[Message] = (), provider_state: Mapping[str, Any] | None = None
+    ) -> HTTPRequest:
         """The request for the next turn, after these messages were added to the conversation."""
-        context = replace(
-            self.context, messages=(*self.context.messages, *messages), provider_state=provider_state
-        )
+        state = self.context.provider_state if provider_state is None else provider_state
+        context = replace(self.context, messages=(*self.context.messages, *messages), provider_state=state)
         return self.provider.request(context, self.options)
 
 
@@ -67,11 +68,11 @@ class Conversation:
     def __init__(self, plan: Plan, client: HTTPClient, edge: ConsumerEdge, state: SessionState) -> None:
         self._plan = plan
         # Built here, so that a request that cannot be made is the caller's error before anything runs.
-        state.provider_state = plan.context.provider_state
-        self._request = plan.request((), state.provider_state)
+        self._request = plan.request()
         self._client = client
         self._edge = edge
         self._state = state
+        state.provider_state = plan.context.provider_state
 
     async def run(self) -> None:
         """Run to the end. However it ends, the consumer is told after the last chunk.

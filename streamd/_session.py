@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Self, final
+from typing import final
 
 import trio
 
-from streamd.providers import Chunk, Message, Stop, Text, ToolResult
+from streamd.providers import Chunk, Message, Stop, ToolResult
 from streamd.supervisors import Supervisor, Tree, snapshot
 
 from ._conversation import Plan
 from ._edge import ConsumerEdge
 from ._response import Response, SessionMetadata, SessionStatistics
 from ._state import SessionState
+from ._text_stream import TextStream
 from ._turn import Status
 from .errors import StreamdError
 
-__all__ = ["Session", "TextStream"]
+__all__ = ["Session"]
 
 OnChunk = Callable[[Chunk], Awaitable[None] | None]
 OnMessage = Callable[[Message], Awaitable[None] | None]
@@ -271,23 +272,6 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError
-
-
-@final
-class TextStream:
-    """The visible text of a session, piece by piece; reading it reads the session."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> str:
-        while True:
-            chunk = await self._session.__anext__()
-            if isinstance(chunk, Text):
-                return chunk.text
 
 
 async def _awaited(result: Awaitable[None] | None) -> None:

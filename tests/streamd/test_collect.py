@@ -96,7 +96,7 @@ async def test_messages_read_before_are_given_too() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 4), st.integers(0, 2), st.booleans(), st.random_module())
-def test_many_readers_share_the_messages(collectors: int, readers: int, slow: bool, _: object) -> None:
+def test_many_readers_share_the_messages(collectors: int, readers: int, slow: bool, random: object) -> None:
     """Whoever collects and whoever else reads, each message is given once, in order, and each chunk is read once."""
 
     async def main() -> None:

@@ -291,7 +291,7 @@ async def test_three_rounds_stand_in_one_order() -> None:
 
 
 async def test_usage_is_each_turns_own_and_summed_over_rounds() -> None:
-    """Usage that came in parts is merged within its turn, stands on the turn's message, and is summed in the response."""
+    """Usage that came in parts is merged within its turn, stands on its message, and is summed in the response."""
     parts = [usage(10, 1), usage(10, 5), event(choices=[], usage={"completion_tokens": 7})]
     first: Script = [chunked(OSLO, parts[0], finish("tool_calls"), *parts[1:], DONE)]
     async with scripted_network(first, FINAL) as (network, client):
