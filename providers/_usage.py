@@ -84,8 +84,14 @@ def merge_counts(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]
 
 def most_counted(known: Usage, later: Usage) -> Usage:
     """The higher of each count: they are cumulative, and a later event that leaves one out takes nothing back."""
-    counts = map(max, _counts_of(known), _counts_of(later))
-    return Usage(*counts, raw=merge_counts(known.raw, later.raw))
+    return Usage(
+        max(known.input_tokens, later.input_tokens),
+        max(known.output_tokens, later.output_tokens),
+        max(known.cached_tokens, later.cached_tokens),
+        max(known.cache_write_tokens, later.cache_write_tokens),
+        max(known.reasoning_tokens, later.reasoning_tokens),
+        merge_counts(known.raw, later.raw),
+    )
 
 
 def same_counts(one: Usage | None, other: Usage) -> bool:

@@ -204,7 +204,7 @@ async def test_what_a_callback_raises_is_bare_and_ends_nothing(which: str, kind:
     async with scripted_session(looks(1), FINAL, tools=[look]) as session:
         failing: dict[str, Callable[[object], None]] = {which: fail}
         with pytest.raises(kind) as caught:
-            await session.collect(**failing)  # type: ignore[arg-type]  # one of the two callbacks
+            await session.collect(**failing)
         assert caught.value is raised
         assert session.status == "streaming"
         response = await session.collect(on_message=lambda message: given_.append(said(message)))

@@ -319,7 +319,6 @@ async def test_a_session_cancelled_among_its_tools_can_be_gone_on_with() -> None
 
     async def slow() -> str:
         await trio.sleep_forever()
-        return ""
 
     both = [OSLO, call("slow", "", "call_2", 1)]
     async with scripted_network(calls(*both), FINAL) as (network, client):

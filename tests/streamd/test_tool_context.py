@@ -158,7 +158,6 @@ async def test_a_tool_may_move_its_deadline(autojump_clock: MockClock) -> None:
     async def hang(about: ToolContext) -> str:
         about.cancel_scope.deadline += 20
         await trio.sleep_forever()
-        return ""
 
     script = calls(call("work", "", "a"), call("hang", "", "b", 1))
     async with scripted_session(script, FINAL, tools=[work, hang], tool_timeout=30) as session:
@@ -174,7 +173,6 @@ async def test_a_tool_may_cancel_the_session() -> None:
     @tool(effectful=True)
     async def pay(about: ToolContext) -> str:
         await trio.sleep_forever()
-        return ""
 
     async def quick() -> str:
         return "done"
@@ -183,7 +181,6 @@ async def test_a_tool_may_cancel_the_session() -> None:
         await wait_all_tasks_blocked()
         about.session.cancel()
         await trio.sleep_forever()
-        return ""
 
     script = calls(
         call("patient", "", "a"), call("pay", "", "b", 1), call("quick", "", "c", 2), call("pay", "", "d", 3)
