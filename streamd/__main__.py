@@ -53,9 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: ChatCommand | ProvidersCommand) -> int:
     if isinstance(command, ChatCommand):
         return _chat(command)
-    print_providers(known_providers(), sys.stdout)
+    found = print_providers(known_providers(), sys.stdout, command.wanted)
     sys.stdout.flush()
-    return 0
+    if not found:
+        sys.stderr.write(f"streamd: error: no provider has {command.wanted!r} in its row\n")
+    return 0 if found else 1
 
 
 def _chat(command: ChatCommand) -> int:

@@ -37,7 +37,9 @@ class ChatCommand(Struct, frozen=True, kw_only=True):
 
 
 class ProvidersCommand(Struct, frozen=True):
-    """`streamd providers`: the table of providers."""
+    """`streamd providers`: the table of providers, or of those with the text `wanted` in their row."""
+
+    wanted: str = ""
 
 
 def parse(arguments: Sequence[str] | None = None) -> ChatCommand | ProvidersCommand:
@@ -48,7 +50,7 @@ def parse(arguments: Sequence[str] | None = None) -> ChatCommand | ProvidersComm
     """
     given = vars(_parser().parse_args(arguments))
     if given.pop("command") == "providers":
-        return ProvidersCommand()
+        return ProvidersCommand(**given)
     return msgspec.convert(given, ChatCommand)
 
 
@@ -117,11 +119,18 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="then print the time to the first chunk, chunks per second, tokens and rounds to standard error",
     )
-    commands.add_parser(
+    providers = commands.add_parser(
         "providers",
         help="list the providers, and whether a key of each is set",
         description="List the providers: their wire format, whether a key is set, the environment variables that are "
         "read, and where each answers. Keys are never shown.",
+    )
+    providers.add_argument(
+        "wanted",
+        nargs="?",
+        default="",
+        metavar="TEXT",
+        help="only those with this text in their name, wire, variables or address",
     )
     return parser
 

@@ -14,15 +14,25 @@ COLUMNS = ("provider", "wire", "key set", "environment", "base URL")
 Row = tuple[str, str, str, str, str]
 
 
-def provider_rows(providers: Sequence[ProviderInfo]) -> list[Row]:
-    """A row of `COLUMNS` for each provider, the local model first. No value of a key is in it."""
+def provider_rows(providers: Sequence[ProviderInfo], wanted: str = "") -> list[Row]:
+    """A row of `COLUMNS` for each provider, the local model first. No value of a key is in it.
+
+    Args:
+        providers: The providers, as the environment has them.
+        wanted: Only those with this text, of any case, in their title or in a cell of their row.
+    """
     local: Row = ("local", "openai-chat", "-", "STREAMD_CACHE", "this machine")
-    return [local, *(_row(each) for each in providers if each.name != local[0])]
+    rows = [(each.title, _row(each)) for each in providers if each.name != local[0]]
+    text = wanted.lower()
+    return [row for title, row in [("", local), *rows] if text in "\n".join((title, *row)).lower()]
 
 
-def print_providers(providers: Sequence[ProviderInfo], out: TextIO) -> None:
-    """Print the table: drawn on a terminal, as tab-separated lines elsewhere."""
-    rows = provider_rows(providers)
+def print_providers(providers: Sequence[ProviderInfo], out: TextIO, wanted: str = "") -> bool:
+    """Print the table: drawn on a terminal, as tab-separated lines elsewhere.
+
+    `wanted` is as for `provider_rows`. Gives whether there was any to print.
+    """
+    rows = provider_rows(providers, wanted)
     if out.isatty():
         try:
             # The extra `cli` need not be installed.
@@ -35,11 +45,17 @@ def print_providers(providers: Sequence[ProviderInfo], out: TextIO) -> None:
             table.add_column("base URL, environment", overflow="fold")
             for *cells, variables, url in rows:
                 # Below one another, so that the table fits an ordinary terminal.
-                table.add_row(*cells, "\n".join((url, *variables.split())))
-            Console(file=out, highlight=False).print(table, markup=False)
-            return
+                table.add_row(*cells, f"{url}\n{variables}".strip())
+            console = Console(file=out, highlight=False)
+            console.print(table, markup=False)
+            if not wanted:
+                console.print(
+                    f"{len(rows)} providers; `streamd providers TEXT` lists those with TEXT in their row"
+                )
+            return bool(rows)
     for row in (COLUMNS, *rows):
         print("\t".join(row), file=out)
+    return bool(rows)
 
 
 def _row(provider: ProviderInfo) -> Row:
@@ -48,6 +64,6 @@ def _row(provider: ProviderInfo) -> Row:
         provider.name,
         provider.wire,
         "yes" if provider.key_set else unset,
-        " ".join(provider.key_env + provider.base_url_env),
+        " ".join(provider.key_env + provider.base_url_env + provider.setting_env),
         provider.base_url or "(none set)",
     )

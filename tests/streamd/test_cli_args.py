@@ -27,9 +27,10 @@ def test_every_option_of_chat_is_read():
     )
 
 
-def test_providers_takes_nothing():
-    """`streamd providers` is a command of its own."""
+def test_providers_takes_a_text_or_nothing():
+    """`streamd providers` is a command of its own, and may be told which are wanted."""
     assert parse(["providers"]) == ProvidersCommand()
+    assert parse(["providers", "azure"]) == ProvidersCommand("azure")
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,12 @@ def test_providers_are_listed(capsys, monkeypatch):
     assert CANARY not in out + err
 
 
+def test_a_provider_that_is_not_there_is_an_error(capsys):
+    """`streamd providers TEXT` says so where none has the text, and ends with 1."""
+    assert main(["providers", "no such text"]) == 1
+    assert capsys.readouterr().err == "streamd: error: no provider has 'no such text' in its row\n"
+
+
 def converse(monkeypatch, keys):
     """`streamd chat` on a terminal on which these keys are typed: its exit code, and what its two streams showed."""
     for name in ("stdin", "stdout", "stderr"):

@@ -255,6 +255,28 @@ def test_the_table_tells_whether_a_key_is_set_and_never_which():
     assert provider_rows([ProviderInfo("x", "openai-chat", None, (), (), False, False)])[1][4] == "(none set)"
 
 
+def test_the_table_can_be_of_those_wanted():
+    """A text of any case in a name, a wire, a variable, an address or a title finds a provider; another finds none."""
+    known = known_providers({})
+    for text, found in (
+        ("AZURE_OPENAI", "azure"),
+        ("claude", ""),
+        ("Kimi", "moonshot"),
+        ("anthropic-vertex", "vertex-anthropic"),
+        ("generativelanguage", "gemini"),
+        ("loc", "local"),
+    ):
+        assert (found in [row[0] for row in provider_rows(known, text)]) == bool(found)
+    assert provider_rows(known, "no such text") == []
+
+
+def test_the_table_says_whether_there_was_any():
+    """The caller learns whether a wanted provider was there."""
+    out = io.StringIO()
+    assert print_providers(known_providers({}), out, "azure")
+    assert not print_providers(known_providers({}), out, "no such text")
+
+
 def test_the_table_in_a_pipe_is_tab_separated():
     """In a pipe each provider is a line of tab-separated columns under the columns' names."""
     out = io.StringIO()
