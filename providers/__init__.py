@@ -21,6 +21,7 @@ from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
 from ._provider import KeepsState as KeepsState
 from ._provider import Provider as Provider
+from ._provider import Resumable as Resumable
 from ._redact import redact as redact
 from ._redact_error import redact_error as redact_error
 from ._resolve import ModelSpec as ModelSpec
@@ -134,6 +135,7 @@ __all__ = [
     "RedactedThinking",
     "Refusal",
     "Reset",
+    "Resumable",
     "Role",
     "SSEChunkDecoder",
     "SSEDecoder",

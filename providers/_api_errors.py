@@ -36,6 +36,9 @@ _NAMES: dict[type[APIError], str] = {
         bad_request content_filter content_policy_violation context_length_exceeded exceed_context_size
         failed_precondition invalid_argument invalid_prompt invalid_request out_of_range request_too_large
         string_above_max_length tool_use_failed unprocessable_entity unsupported_parameter unsupported_value validation
+        empty_image_file failed_to_download_image image_content_policy_violation image_file_not_found
+        image_file_too_large image_parse image_too_large image_too_small invalid_base64_image invalid_image
+        invalid_image_format invalid_image_mode invalid_image_url unsupported_image_media_type
     """,
     NotFoundError: "deployment_not_found model_not_found not_found resource_not_found",
     # Google says RESOURCE_EXHAUSTED both for a rate and for a spent quota; its advice is to wait
@@ -53,7 +56,7 @@ _NAMES: dict[type[APIError], str] = {
     """,
     ServerError: """
         abort aborted api cancelled data_loss deadline_exceeded internal internal_server model model_stream
-        model_timeout network server timeout upstream
+        model_timeout network server timeout upstream vector_store_timeout
     """,
 }
 

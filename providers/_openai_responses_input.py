@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from msgspec import Struct
 
@@ -35,12 +35,12 @@ class InputStyle(Struct, frozen=True):
 
     Args:
         custom: The names of the tools whose input is any text.
-        thoughts: Whether reasoning goes back as the thoughts themselves; as a summary of them where not.
+        reasoning: The field in which reasoning goes back; see `ResponsesQuirks`.
         stored: Whether the provider keeps what it said, so that reasoning goes back without its encrypted content too.
     """
 
     custom: frozenset[str] = frozenset()
-    thoughts: bool = False
+    reasoning: Literal["summary", "content", "either"] = "summary"
     stored: bool = False
 
 
@@ -92,6 +92,10 @@ def _turn(provider: str, message: Message, style: InputStyle) -> list[_Item]:
     reasoning: dict[str, _Item] = {}
     for part in message.content:
         _add(provider, part, items, reasoning, style)
+    for item in reasoning.values():
+        if style.reasoning == "content" or (style.reasoning == "either" and "encrypted_content" not in item):
+            thoughts = "".join(part["text"] for part in item["summary"])
+            item |= {"summary": [], "content": [{"type": "reasoning_text", "text": thoughts}]}
     items = [item for item in items if item["type"] != "reasoning" or _is_known(item, style)]
     while items and items[-1]["type"] == "reasoning":
         items.pop()
@@ -110,7 +114,7 @@ def _add(
             if text:
                 _say(text, isinstance(part, Refusal), items)
         case Thinking():
-            _think(part, items, reasoning, style)
+            _think(part, items, reasoning)
         case ToolCall():
             items.append(_tool_call(provider, part, style))
         case ServerToolCall(wire=wire, raw=raw) | ServerToolResult(wire=wire, raw=raw):
@@ -136,16 +140,14 @@ def _say(text: str, is_refusal: bool, items: list[_Item]) -> None:  # noqa: FBT0
         content.append({"type": "output_text", "text": text})
 
 
-def _think(part: Thinking, items: list[_Item], reasoning: dict[str, _Item], style: InputStyle) -> None:
+def _think(part: Thinking, items: list[_Item], reasoning: dict[str, _Item]) -> None:
     if not part.id:
         return
     item = reasoning.get(part.id)
     if item is None:
         item = reasoning[part.id] = {"type": "reasoning", "id": part.id, "summary": []}
         items.append(item)
-    if part.text and style.thoughts:
-        item.setdefault("content", []).append({"type": "reasoning_text", "text": part.text})
-    elif part.text:
+    if part.text:
         item["summary"].append({"type": "summary_text", "text": part.text})
     if part.signature:
         item["encrypted_content"] = part.signature

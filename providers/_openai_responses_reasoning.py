@@ -66,6 +66,7 @@ class ResponsesReasoning:
                     item.text(field).rest("".join(texts))
             elif field in item.said:
                 self._think(item, item.part, item.text(field).rest("".join(texts)), out)
+        item.id = as_text(told.get("id")) or item.id  # what was encrypted goes back under the id it came with
         proof = as_text(told.get("encrypted_content"))
         if proof is not None and not item.told:
             item.told = True

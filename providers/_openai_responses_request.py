@@ -25,15 +25,16 @@ class ResponsesQuirks(Struct, frozen=True):
     Args:
         store: Whether the provider is asked to keep responses; None where the server does not take the field.
         encrypted_reasoning: Whether reasoning is asked for in a form that can be sent back, where it is not kept.
-        reasoning: The field in which the server wants its own reasoning back: OpenAI shows only a summary of it, the
-            servers of open models show all.
+        reasoning: The field in which the server wants its own reasoning back: OpenAI shows only a summary of it, and
+            takes it with its encrypted form alone; the servers of open models show all as its content. A gateway to
+            both takes either: a summary where there is an encrypted form, the content where there is none.
         output: How the server is asked for an output: by a schema in the form of `strict_schema`, which it shows to
             the model itself; or by any JSON schema, the model being told it too.
     """
 
     store: bool | None = False
     encrypted_reasoning: bool = True
-    reasoning: Literal["summary", "content"] = "summary"
+    reasoning: Literal["summary", "content", "either"] = "summary"
     output: Literal["strict", "json_schema"] = "strict"
 
 
@@ -63,7 +64,7 @@ def openai_responses_body(
     previous = as_text(context.provider_state.get("previous_response_id")) if stores else None
     messages = context.messages if previous is None else _unanswered(provider, context.messages)
     custom = frozenset(str(tool.get("name")) for tool in context.server_tools if tool.get("type") == "custom")
-    style = InputStyle(custom, quirks.reasoning == "content", stores)
+    style = InputStyle(custom, quirks.reasoning, stores)
     body: dict[str, Any] = {
         "model": options.model,
         "input": input_items(provider, messages, style),

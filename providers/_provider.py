@@ -12,7 +12,7 @@ from .chunks import Chunk, Metadata
 from .errors import APIError
 from .messages import Context, Options
 
-__all__ = ["Decoder", "HTTPRequest", "KeepsState", "Provider"]
+__all__ = ["Decoder", "HTTPRequest", "KeepsState", "Provider", "Resumable"]
 
 
 class HTTPRequest(Struct, frozen=True):
@@ -69,6 +69,23 @@ class Provider(Protocol):
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
         """The typed error for a response whose status is not 200; `headers` has lower-case names."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A provider some of whose responses go on by themselves when the connection breaks, and can be read on."""
+
+    def resume(self, request: HTTPRequest, decoder: Decoder, /) -> tuple[HTTPRequest, Decoder] | None:
+        """How to read on after a body broke off; None where this response cannot be, or has nothing left to read.
+
+        The new decoder continues the old one, which is not to be used any more: what both give, one after the other,
+        is what an unbroken body would have given. Its body may break off again.
+
+        Args:
+            request: The request whose response broke off: the one that asked for the turn, or a resuming one.
+            decoder: The decoder of the body that broke off, after its `close` or an error of the connection's.
+        """
         ...
 
 
