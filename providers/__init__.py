@@ -17,6 +17,7 @@ from ._formats import FORMATS as FORMATS
 from ._formats import WireFormat as WireFormat
 from ._gemini_request import GeminiQuirks as GeminiQuirks
 from ._openai_chat_request import ChatQuirks as ChatQuirks
+from ._openai_responses_request import ResponsesQuirks as ResponsesQuirks
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
 from ._provider import KeepsState as KeepsState
@@ -135,6 +136,7 @@ __all__ = [
     "RedactedThinking",
     "Refusal",
     "Reset",
+    "ResponsesQuirks",
     "Resumable",
     "Role",
     "SSEChunkDecoder",

@@ -12,6 +12,7 @@ from ._anthropic_request import AnthropicQuirks, anthropic_body
 from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
 from ._openai_chat_request import ChatQuirks, openai_chat_body
+from ._openai_responses_request import ResponsesQuirks, openai_responses_body, responses_state
 from ._provider import Decoder
 from ._response_error import response_error
 from ._secret import Secret
@@ -22,7 +23,7 @@ from .messages import Context, Options
 
 __all__ = ["FORMATS", "Quirks", "WireFormat"]
 
-Quirks = ChatQuirks | AnthropicQuirks | GeminiQuirks
+Quirks = ChatQuirks | ResponsesQuirks | AnthropicQuirks | GeminiQuirks
 """Where a server differs from the others that speak its wire."""
 
 _SSE = "text/event-stream"
@@ -78,6 +79,15 @@ FORMATS: dict[str, WireFormat] = {
             body=openai_chat_body,
             decoder=WIRES["openai-chat"],
             quirks=ChatQuirks(),
+        ),
+        WireFormat(
+            name="openai-responses",
+            path="/responses",
+            bare_path="/v1/responses",
+            body=openai_responses_body,
+            decoder=WIRES["openai-responses"],
+            quirks=ResponsesQuirks(),
+            state=responses_state,
         ),
         WireFormat(
             name="anthropic-messages",

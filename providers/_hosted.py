@@ -1,6 +1,7 @@
 """The rows of providers that have one address for everybody, or one for each region."""
 
 from ._openai_chat_request import ChatQuirks
+from ._openai_responses_request import ResponsesQuirks
 from ._row import ProviderRow, Setting
 
 __all__ = ["HOSTED"]
@@ -172,8 +173,9 @@ HOSTED: dict[str, ProviderRow] = {
         wire="openai-responses",
         base_url="https://api.perplexity.ai/v1",
         key_env=("PERPLEXITY_API_KEY",),
+        quirks=ResponsesQuirks(store=None, encrypted_reasoning=False),
         docs="https://docs.perplexity.ai/docs/agent-api/migrate-from-sonar/overview",
-        unchecked="whether it takes `previous_response_id`",
+        unchecked="whether it keeps responses and gives encrypted reasoning",
     ),
     "sambanova": ProviderRow(
         title="SambaNova",

@@ -381,7 +381,11 @@ def test_the_listing() -> None:
     }
     listed = {info.name: info for info in known_providers(environ)}
     assert list(listed) == list(PROVIDERS)
-    assert [name for name, info in listed.items() if info.key_set] == ["anthropic", "openai"]
+    assert [name for name, info in listed.items() if info.key_set] == [
+        "anthropic",
+        "openai",
+        "openai-responses",
+    ]
     assert listed["openai"].base_url == "https://api.openai.com/v1"
     assert listed["anthropic"].base_url is None
     assert listed["anthropic"].key_env == ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")

@@ -77,7 +77,11 @@ def test_a_wire_brings_everything_of_its_own() -> None:
 
 def test_a_wire_without_state_keeps_none() -> None:
     """Nothing is given back where the wire has nothing to give."""
-    assert Service("here", FORMATS["openai-chat"], "https://x.test").state(Metadata("r1")) == {}
+    states = {
+        name: Service("here", FORMATS[name], "https://x.test").state(Metadata("r1")) for name in FORMATS
+    }
+    assert {name for name, state in states.items() if state} == {"openai-responses"}
+    assert states["openai-responses"] == {"previous_response_id": "r1"}
 
 
 def test_later_headers_win() -> None:
@@ -109,6 +113,15 @@ def test_later_headers_win() -> None:
             "https://x.test",
             "/openai/deployments/{model}/chat/completions?api-version=2024-10-21",
             "https://x.test/openai/deployments/m%3A1/chat/completions?api-version=2024-10-21",
+        ),
+        ("openai-responses", "https://x.test", None, "https://x.test/v1/responses"),
+        ("openai-responses", "https://x.test/v1", None, "https://x.test/v1/responses"),
+        ("openai-responses", "https://x.test", "/openai/v1/responses", "https://x.test/openai/v1/responses"),
+        (
+            "gemini",
+            "https://x.test",
+            None,
+            "https://x.test/v1beta/models/m%3A1:streamGenerateContent?alt=sse",
         ),
         ("anthropic-messages", "https://x.test", None, "https://x.test/v1/messages"),
         ("anthropic-messages", "https://x.test/v1", None, "https://x.test/v1/messages"),
@@ -158,5 +171,6 @@ def test_anthropic_on_vertex_names_no_model_in_its_body() -> None:
 
 
 def test_every_wire_is_asked_under_its_own_name() -> None:
-    """The table's names are the rows' own, and every decoder there is can be asked for."""
+    """The table's names are the rows' own, and for every decoder there is a way to ask."""
     assert [row.name for row in FORMATS.values()] == list(FORMATS)
+    assert {row.decoder for row in FORMATS.values()} == set(WIRES.values())
