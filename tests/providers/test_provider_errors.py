@@ -9,6 +9,9 @@ from streamd.providers import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    Context,
+    Message,
+    Options,
     OverloadedError,
     Provider,
     RateLimitError,
@@ -153,3 +156,34 @@ def test_ordinary_words_are_left_alone(said: str) -> None:
     for key in (None, Secret("key")):
         provider = openai_chat("ollama", "http://127.0.0.1", key)
         assert provider.error(404, {}, b'{"error":"%s"}' % said.encode()).message == said
+
+
+@each_provider
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "application/problem+json; charset=utf-8", "text/plain", "text/html", "", None],
+)
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b' \r\n{"error":{"message":"no"}}', "no"),
+        (b'[{"error":{"message":"no"}}]', "no"),
+        (b'{"type":"about:blank","title":"Bad","detail":"no"}', "no"),
+        (b'{"error":{"message":"cu', '{"error":{"message":"cu'),
+        (b"upstream is gone", "upstream is gone"),
+    ],
+)
+def test_a_body_is_read_for_what_it_is(
+    provider: Provider, content_type: str | None, body: bytes, message: str
+) -> None:
+    """The body itself tells whether it is JSON: a content type that is wrong or missing changes nothing."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    assert provider.error(500, headers, body).message == message
+
+
+@pytest.mark.parametrize("provider", [openai_chat("here", "http://127.0.0.1"), anthropic()])
+def test_without_a_key_no_field_says_who_asks(provider: Provider) -> None:
+    """A provider that has no key sends no field for one."""
+    request = provider.request(Context((Message.user("Hi"),)), Options("m"))
+    names = {name for name, _ in request.headers}
+    assert names & {"authorization", "x-api-key", "api-key"} == set()
