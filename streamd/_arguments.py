@@ -15,7 +15,7 @@ from ._retry import Retry
 from ._timers import Timeouts
 from .errors import ConfigError
 
-__all__ = ["check_runtime", "conceal", "conceal_headers", "options_of"]
+__all__ = ["check_client", "check_runtime", "check_stream", "conceal", "conceal_headers", "options_of"]
 
 
 def check_runtime(
@@ -30,28 +30,41 @@ def check_runtime(
     provider_state: object,
 ) -> None:
     """Raise `ConfigError` for what cannot run a session, before anything is started."""
-    if not trio.lowlevel.in_trio_task():
-        raise ConfigError("a session runs in a trio task: call trio.run(your_main_function)")
-    for name, value in (("max_rounds", max_rounds), ("high_watermark", high_watermark)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
+    check_stream(high_watermark=high_watermark, timeouts=timeouts)
+    check_client(client)
+    _check_count("max_rounds", max_rounds)
     if tool_timeout is not None and not (isinstance(tool_timeout, int | float) and tool_timeout > 0):
         raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")
-    if not isinstance(timeouts, Timeouts | None):
-        raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
     if not isinstance(retry, Retry | None):
         raise ConfigError(f"retry must be a streamd.Retry or None, not {type(retry).__name__}")
-    if client is not None and not inspect.iscoroutinefunction(getattr(client, "send", None)):
-        raise ConfigError(
-            f"client must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
-        )
-
-    if getattr(client, "is_closed", False) is True:
-        raise ConfigError("the client is closed: open it around the session")
     if not isinstance(provider_state, Mapping | None):
         raise ConfigError(f"provider_state must be a mapping, not {type(provider_state).__name__}")
     if approve is not None and not callable(approve):
         raise ConfigError(f"approve must be a function of a ToolCall, not {type(approve).__name__}")
+
+
+def check_stream(*, high_watermark: object, timeouts: object) -> None:
+    """Raise `ConfigError` for what cannot run one response."""
+    if not trio.lowlevel.in_trio_task():
+        raise ConfigError("a session runs in a trio task: call trio.run(your_main_function)")
+    _check_count("high_watermark", high_watermark)
+    if not isinstance(timeouts, Timeouts | None):
+        raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
+
+
+def check_client(client: object) -> None:
+    """Raise `ConfigError` for what cannot send a request."""
+    if client is not None and not inspect.iscoroutinefunction(getattr(client, "send", None)):
+        raise ConfigError(
+            f"client must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
+        )
+    if getattr(client, "is_closed", False) is True:
+        raise ConfigError("the client is closed: open it around the session")
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
 
 
 def conceal(model: ModelSpec) -> ModelSpec:
