@@ -30,7 +30,14 @@ _INCOMPLETE = {
     "tool_args_invalid_json",
     "unterminated_tail",
 }
-_MUST_FAIL = {"chat-no-end", "chat-error", "messages-no-end", "messages-error"}
+_MUST_FAIL = {
+    "chat-no-end",
+    "chat-error",
+    "messages-no-end",
+    "messages-error",
+    "gemini-no-end",
+    "gemini-error",
+}
 _USAGE = {
     "anthropic-messages": anthropic_usage,
     "gemini": gemini_usage,
