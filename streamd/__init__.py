@@ -37,10 +37,17 @@ from streamd.providers import ToolResult as ToolResult
 from streamd.providers import Usage as Usage
 
 from ._http import HTTPClient as HTTPClient
+from ._http_events import HTTPData as HTTPData
+from ._http_events import HTTPDone as HTTPDone
+from ._http_events import HTTPEvent as HTTPEvent
+from ._http_events import HTTPFailure as HTTPFailure
+from ._http_events import HTTPHeaders as HTTPHeaders
+from ._http_events import HTTPStatus as HTTPStatus
 from ._local_server import LocalServer as LocalServer
 from ._local_server import open_local_server as open_local_server
 from ._open import open_session as open_session
 from ._open import stream as stream
+from ._open_stream_server import open_stream_server as open_stream_server
 from ._prompt import Prompt as Prompt
 from ._response import Response as Response
 from ._response import SessionMetadata as SessionMetadata
@@ -48,6 +55,7 @@ from ._response import SessionStatistics as SessionStatistics
 from ._retry import Retry as Retry
 from ._retry_budget import RetryBudget as RetryBudget
 from ._session import Session as Session
+from ._stream_server import StreamServer as StreamServer
 from ._text_stream import TextStream as TextStream
 from ._timers import Timeouts as Timeouts
 from ._tool_context import ToolContext as ToolContext
@@ -103,6 +111,12 @@ __all__ = [
     "EventTooLarge",
     "File",
     "HTTPClient",
+    "HTTPData",
+    "HTTPDone",
+    "HTTPEvent",
+    "HTTPFailure",
+    "HTTPHeaders",
+    "HTTPStatus",
     "HTTPTransport",
     "Image",
     "LocalServer",
@@ -144,6 +158,7 @@ __all__ = [
     "Stop",
     "StopReason",
     "StreamError",
+    "StreamServer",
     "StreamdError",
     "Text",
     "TextStream",
@@ -163,6 +178,7 @@ __all__ = [
     "__version__",
     "open_local_server",
     "open_session",
+    "open_stream_server",
     "stream",
     "tool",
 ]

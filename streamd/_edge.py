@@ -24,10 +24,10 @@ class ConsumerEdge:
     are served in order, one chunk each, and one that is cancelled takes no chunk with it.
     """
 
-    __slots__ = ("_ended", "_error", "_queue", "_receivers", "_senders", "_traceback", "_watermark")
+    __slots__ = ("_ended", "_error", "_queue", "_receivers", "_senders", "_traceback", "high_watermark")
 
     def __init__(self, high_watermark: int) -> None:
-        self._watermark = high_watermark
+        self.high_watermark: int = high_watermark
         self._queue: deque[Chunk] = deque()
         # What a waiting task is given: a chunk in its cell, or an empty cell, which means the end.
         self._receivers: dict[trio.lowlevel.Task, list[Chunk]] = {}
@@ -42,7 +42,7 @@ class ConsumerEdge:
     @property
     def full(self) -> bool:
         """Whether the queue stands at the watermark."""
-        return len(self._queue) >= self._watermark and not self._ended
+        return len(self._queue) >= self.high_watermark and not self._ended
 
     @property
     def queued(self) -> Iterable[Chunk]:
@@ -92,7 +92,7 @@ class ConsumerEdge:
         """
         if self._queue:
             chunk = self._queue.popleft()
-            if self._senders and len(self._queue) < self._watermark:
+            if self._senders and len(self._queue) < self.high_watermark:
                 self._senders.unpark_all()
             return chunk
         if not self._ended:

@@ -18,7 +18,7 @@ from ._timers import Clock, Timeouts
 from ._turn import Turn
 from .errors import ActorCrashed, StreamdError
 
-__all__ = ["Pipeline", "crashed"]
+__all__ = ["Pipeline", "Told", "crashed"]
 
 
 class Pipeline:
@@ -92,6 +92,9 @@ class Pipeline:
 
         Cancelling ends it at once; a turn that had not ended is then cancelled.
         """
+        if self.turn.finished.is_set():
+            task_status.started()
+            return
         self.supervisor = Supervisor(
             ChildSpec(id="watchdog", run=self.clock.watch, restart="transient"),
             ChildSpec(
@@ -122,6 +125,20 @@ class Pipeline:
             self._outlet.end()
         if self.supervisor is not None:
             self.supervisor.request_shutdown("the response was cancelled")
+
+
+class Told:
+    """A `task_status` that is told of the supervisor, and tells of whose it is."""
+
+    __slots__ = ("_status", "_value")
+
+    def __init__(self, status: trio.TaskStatus[Any], value: object) -> None:
+        self._status = status
+        self._value = value
+
+    def started(self, value: object = None) -> None:
+        """The actors are ready."""
+        self._status.started(self._value)
 
 
 def crashed(error: BaseException) -> StreamdError:

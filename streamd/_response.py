@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from streamd.providers import Message, StopReason, Usage
 
-from ._turn import Status
+from ._turn import Status, Turn
 from .errors import StreamdError
 
-__all__ = ["Response", "SessionMetadata", "SessionStatistics"]
+__all__ = ["Response", "SessionMetadata", "SessionStatistics", "metadata_of"]
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -73,3 +73,21 @@ class SessionStatistics(Struct, frozen=True, kw_only=True):
     usage: Usage
     time_to_first_chunk: float | None
     duration: float
+
+
+def metadata_of(turn: Turn, provider: str, model: str) -> SessionMetadata:
+    """What is known of one response, asked of this provider for this model."""
+    told = turn.told
+    return SessionMetadata(
+        provider=provider,
+        model=told.model or model,
+        response_id=told.response_id,
+        status=turn.status,
+        status_code=turn.status_code,
+        headers=dict(turn.headers),
+        usage=turn.usage,
+        stop_reason=turn.stop_reason,
+        error=turn.error,
+        time_to_first_chunk=turn.time_to_first_chunk,
+        duration=turn.duration,
+    )

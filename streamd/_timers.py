@@ -51,18 +51,31 @@ class Clock:
     which any timer could fire, looks at the notes, and sleeps on.
     """
 
-    __slots__ = ("_byte_at", "_first_at", "_paused_at", "_progress_at", "_timeouts")
+    __slots__ = ("_begun", "_byte_at", "_first_at", "_paused_at", "_progress_at", "_timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
+        self._begun: trio.Event | None = None  # where the clock is held until then
         self._first_at: float | None = trio.current_time()
         self._byte_at = math.inf
         self._progress_at = math.inf
         self._paused_at: float | None = None
 
+    def hold(self) -> None:
+        """Count nothing until `begin`: nothing was asked for yet."""
+        self._begun = trio.Event()
+        self._first_at = None
+
     def begin(self) -> None:
-        """Count from now: only now anything was asked for."""
-        self._first_at = trio.current_time()
+        """Count from now."""
+        if self._begun is not None:
+            self._first_at = trio.current_time()
+            self._begun.set()
+
+    @property
+    def progress_at(self) -> float | None:
+        """When the model last produced something, not counting the time in which we did not read."""
+        return self._progress_at if self._progress_at < math.inf else None
 
     def note_bytes(self) -> None:
         """Bytes of the body came."""
@@ -104,6 +117,8 @@ class Clock:
         Raises:
             Stalled: A timer fired.
         """
+        if self._begun is not None:
+            await self._begun.wait()
         limits = self._timeouts
         while True:
             now = trio.current_time()

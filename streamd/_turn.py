@@ -7,7 +7,7 @@ from typing import Literal
 
 import trio
 
-from streamd.providers import Chunk, Folding, Message, Metadata, Usage
+from streamd.providers import Chunk, Folding, Message, Metadata, StopReason, Usage
 
 from .errors import APIError, Phase, StreamdError
 
@@ -110,6 +110,11 @@ class Turn:
     def snapshot(self) -> Message:
         """The assistant's message as far as it was decoded."""
         return self._folding.message()
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the model stopped, so far as it said."""
+        return "cancelled" if self.status == "cancelled" else self.snapshot.stop_reason
 
     @property
     def duration(self) -> float:
