@@ -34,16 +34,17 @@ def _piece(path: str, text: str, goes_on: bool) -> dict[str, Any]:
 
 _TEXTS = st.sampled_from(["a", "é", "\u2028", "\U0001f600", "{", '"x":1', "}", '{"x":["]"]}', "\\", ""])
 _SIGNATURES = st.sampled_from([None, "c2ln", "YS9iKw=="])
-_CALLS = st.builds(
-    lambda name, args, id_: {"name": name, "args": args, "id": id_},
-    st.sampled_from(["f", "g", None]),
-    st.sampled_from([{}, {"x": 1}, {"t": "}{]["}, None]),
-    st.sampled_from(["c1", "c2", None]),
+_ARGUMENTS: list[dict[str, Any] | None] = [{}, {"x": 1}, {"t": "}{]["}, None]
+_CALLS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["f", "g", None]),
+        "args": st.sampled_from(_ARGUMENTS),
+        "id": st.sampled_from(["c1", "c2", None]),
+    }
 )
 _EVENTS: st.SearchStrategy[Any] = st.one_of(
-    st.builds(lambda t, s: one_part(text=t, thoughtSignature=s), _TEXTS, _SIGNATURES),
-    st.builds(lambda t, s: one_part(text=t, thought=True, thoughtSignature=s), _TEXTS, _SIGNATURES),
-    st.builds(lambda c, s: one_part(functionCall=c, thoughtSignature=s), _CALLS, _SIGNATURES),
+    st.builds(one_part, text=_TEXTS, thought=st.sampled_from([None, True]), thoughtSignature=_SIGNATURES),
+    st.builds(one_part, functionCall=_CALLS, thoughtSignature=_SIGNATURES),
     st.just(one_part(functionCall={"name": "f", "willContinue": True})),
     st.builds(_piece, st.sampled_from(["$.a", "$.b.c", "$.l[0]"]), _TEXTS, st.booleans()),
     st.just(one_part(inlineData={"mimeType": "image/png", "data": "AAEC"})),
