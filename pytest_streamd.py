@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 if TYPE_CHECKING:
-    from streamd._cassette import Cassette
+    from streamd._cassette import Cassette, RecordMode
 
 OPTION = "--streamd-record"
 
@@ -39,7 +39,8 @@ def streamd_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     from streamd._cassette import Cassette, placeholder_keys  # noqa: PLC0415
 
     folder = request.path.parent / "cassettes" / request.path.stem
-    cassette = Cassette(folder / f"{file_name(request.node.nodeid)}.json", request.config.getoption(OPTION))
+    mode = cast("RecordMode", request.config.getoption(OPTION))
+    cassette = Cassette(folder / f"{file_name(request.node.nodeid)}.json", mode)
     if not cassette.recording:
         for name, value in placeholder_keys():
             monkeypatch.setenv(name, value)
@@ -48,9 +49,10 @@ def streamd_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
         yield cassette
     if request.session.testsfailed > failed:
         cassette.drop()
-    else:
-        cassette.keep()
+        return
+    cassette.keep()
     if cassette.failures:
+        # The code under test may have taken the error for one it expects.
         pytest.fail("streamd_cassette: " + "\n".join(cassette.failures), pytrace=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from ._conversation import Plan
@@ -18,7 +18,7 @@ _stages: list[Stage] = []
 
 
 @contextmanager
-def staging(stage: Stage) -> Iterator[None]:
+def staging(stage: Stage) -> Generator[None, None, None]:
     """Put every session that is opened while the block runs on this stage; of nested ones the innermost counts."""
     _stages.append(stage)
     try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, cast, final
 from urllib.parse import urlsplit
@@ -21,15 +22,17 @@ from ._http import HTTPClient
 from ._playback import UNTIMED, Playback, PlayedRetry
 from ._recorder import Recorder
 from ._recording import Exchange, Recording, Sent, load_recording
+from ._recording_file import numbered
 from ._scrub import Scrubber
 from .errors import ConfigError
 
-__all__ = ["Cassette", "RecordMode", "numbered", "placeholder_keys"]
+__all__ = ["Cassette", "RecordMode", "placeholder_keys"]
 
 RecordMode = Literal["once", "none", "all"]
 """`once`: record where nothing was recorded, and play otherwise; `none`: play, and never send; `all`: record anew."""
 
 UNFINISHED = ".new"
+ANEW = "record the test anew with --streamd-record=all"
 
 
 @final
@@ -59,7 +62,7 @@ class Cassette:
         self._tapes = [] if self.recording else [load_recording(file) for file in _files(path)]
 
     @contextmanager
-    def inserted(self) -> Iterator[None]:
+    def inserted(self) -> Generator[None, None, None]:
         """While the block runs, sessions are recorded or played, in whatever thread they are opened."""
         with staging(self._stage):
             yield
@@ -104,21 +107,16 @@ class Cassette:
             if not tape.exchanges or _difference(tape.exchanges[0].request, sent) is None:
                 return self._tapes.pop(place)
         if not self.path.exists():
-            why = f"there is no recording {self.path}"
+            why = f"there is no recording {self.path}: record it with --streamd-record=once"
         elif not self._tapes:
-            why = f"all sessions recorded in {self.path} were played, and another one is opened"
+            why = f"all sessions recorded in {self.path} were played, and another one is opened: {ANEW}"
         else:
-            why = f"the session is not as it was recorded in {self.path}: {self._nearest(sent)}"
+            why = f"the session is not as it was recorded in {self.path}: {self._nearest(sent)}; {ANEW}"
         self.failures.append(why)
-        raise ConfigError(f"{why}; record it with --streamd-record=once or =all")
+        raise ConfigError(why)
 
     def _nearest(self, sent: Sent) -> str:
         return _difference(self._tapes[0].exchanges[0].request, sent) or ""
-
-
-def numbered(path: Path, number: int) -> Path:
-    """The file of the session with this number, counted from 1: `a.json`, `a.2.json`, `a.3.json`."""
-    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -133,8 +131,7 @@ def _check(request: httpx.Request, exchange: Exchange) -> None:
     difference = _difference(exchange.request, Scrubber(()).request(asked))
     if difference is not None:
         raise ConfigError(
-            f"the request of round {exchange.round} is not as it was recorded: {difference}; "
-            "record the test anew with --streamd-record=all"
+            f"the request of round {exchange.round} is not as it was recorded: {difference}; {ANEW}"
         )
 
 
@@ -159,8 +156,8 @@ def _value_difference(old: Any, new: Any, place: str) -> str | None:
             before, after = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
             names = [*before, *(name for name in after if name not in before)]
             items = ((before.get(name), after.get(name), f"{place}.{name}") for name in names)
-        case list(), list() if len(cast("list[Any]", old)) == len(cast("list[Any]", new)):
-            both = zip(cast("list[Any]", old), cast("list[Any]", new), strict=True)
+        case list(), list():
+            both = list(zip_longest(cast("list[object]", old), cast("list[object]", new)))
             items = ((one, other, f"{place}[{at}]") for at, (one, other) in enumerate(both))
         case _:
             pass

@@ -14,6 +14,7 @@ from .errors import (
     ProtocolViolation,
     Stalled,
     StreamdError,
+    Timer,
     TransportError,
 )
 
@@ -28,14 +29,14 @@ _CLASSES: dict[str, Callable[[str], StreamdError]] = {
 
 def failure_of(error: StreamdError) -> Failure:
     """What a recording keeps of an error; its message is not masked yet."""
-    stalled = error if isinstance(error, Stalled) else None
+    which: Timer | None = error.which if isinstance(error, Stalled) else None
     return Failure(
         error=type(error).__name__,
         message=str(error),
         phase=error.phase,
         retryable=error.retryable,
-        timer=stalled and stalled.which,
-        seconds=stalled and stalled.seconds,
+        timer=which,
+        seconds=error.seconds if isinstance(error, Stalled) else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Literal, final
+from typing import final
 
 import trio
 
@@ -14,6 +14,7 @@ from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usa
 from ._failure import failure_of
 from ._recording import Broken, Complete, Cut, End
 from ._recording_file import Ended, Taken, write_recording
+from ._turn import Status
 from .errors import (
     ActorCrashed,
     ConfigError,
@@ -94,7 +95,7 @@ class Recorder:
 
     async def save(
         self,
-        status: Literal["done", "cancelled", "error"],
+        status: Status,
         *,
         stop_reason: StopReason | None,
         usage: Usage,
@@ -110,7 +111,7 @@ class Recorder:
         self._saved = True
         self._end_last(error)
         ended = Ended(
-            status=status,
+            status="cancelled" if status == "init" or status == "streaming" else status,
             stop_reason=stop_reason,
             usage=usage,
             error=error,

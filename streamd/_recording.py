@@ -201,7 +201,7 @@ def _dedented(schema: Any) -> Any:
             items = cast("dict[str, Any]", schema).items()
             return {name: _dedented(value) for name, value in items}
         case list():
-            return [_dedented(each) for each in cast("list[Any]", schema)]
+            return [_dedented(each) for each in cast("list[object]", schema)]
         case str():
             return inspect.cleandoc(schema)
         case _:

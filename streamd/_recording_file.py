@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -33,7 +34,7 @@ from ._scrub import Scrubber, origin_of, secrets_in
 from ._version import __version__
 from .errors import StreamdError
 
-__all__ = ["Ended", "Taken", "write_recording"]
+__all__ = ["Ended", "Taken", "numbered", "write_recording"]
 
 
 class Taken:
@@ -60,6 +61,11 @@ class Ended(Struct, frozen=True, kw_only=True):
     usage: Usage
     error: StreamdError | None
     duration: float
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The file of one of several sessions, counted from 1: `a.json`, `a.2.json`, `a.3.json`."""
+    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def write_recording(

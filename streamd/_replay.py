@@ -17,6 +17,7 @@ from streamd.providers import (
     Decoder,
     HTTPRequest,
     KeepsState,
+    Message,
     Metadata,
     Options,
     Provider,
@@ -80,8 +81,7 @@ async def replay(
             argument cannot be used.
         ToolError: A tool cannot be offered as it is.
     """
-    if not (isinstance(speed, int | float) and speed > 0):
-        raise ConfigError(f"speed is a number above 0, math.inf for at once, not {speed!r}")
+    _check_speed(speed)
     check_recut(recut)
     recording = load_recording(path)
     playback = Playback(recording, speed=speed, recut=recut)
@@ -105,6 +105,11 @@ async def replay(
     ):
         playback.on_cancel(session.cancel)
         yield session
+
+
+def _check_speed(speed: object) -> None:
+    if isinstance(speed, bool) or not (isinstance(speed, int | float) and speed > 0):
+        raise ConfigError(f"speed is a number above 0, math.inf for at once, not {speed!r}")
 
 
 def _left_to_caller(recording: Recording) -> bool:
@@ -200,7 +205,9 @@ class _RecordedTools(Toolbox):
         super().__init__({}, None, None)
         self._playback = playback
 
-    async def run(self, calls: Sequence[ToolCall], tasks: TaskSupervisor, *_: object) -> list[ToolResult]:
+    async def run(
+        self, calls: Sequence[ToolCall], tasks: TaskSupervisor, *, messages: Sequence[Message], number: int
+    ) -> list[ToolResult]:
         """The results of the round, by the calls' ids; where none were recorded, the session ends as it did."""
         results = self._playback.next_results()
         if results is None:

@@ -77,7 +77,7 @@ class Scrubber:
             case str():
                 return self.text(value)
             case list():
-                return [self.value(each) for each in cast("list[Any]", value)]
+                return [self.value(each) for each in cast("list[object]", value)]
             case dict():
                 items = cast("dict[str, Any]", value).items()
                 return {self.text(name): self._named(name, each) for name, each in items}
@@ -160,8 +160,11 @@ def secrets_in(provider: object, request: HTTPRequest) -> Iterator[Secret]:
     for name, value in parse_qsl(parts.query):
         if SECRET_NAME.search(name):
             yield Secret(value)
-    names: Iterable[str] = getattr(provider, "__struct_fields__", None) or getattr(provider, "__dict__", ())
-    yield from (value for name in names if isinstance(value := getattr(provider, name, None), Secret))
+    names: Iterable[str] = getattr(provider, "__struct_fields__", getattr(provider, "__dict__", ()))
+    for name in names:
+        field: object = getattr(provider, name, None)
+        if isinstance(field, Secret):
+            yield field
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:

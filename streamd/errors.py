@@ -120,7 +120,7 @@ class Stalled(TransportError):
 
     def __init__(self, which: Timer, seconds: float, *, phase: Phase | None = None) -> None:
         super().__init__(f"the {which} timer fired after {seconds:g} s", phase=phase)
-        self.which = which
+        self.which: Timer = which
         self.seconds = seconds
 
     def __reduce__(self) -> tuple[object, ...]:
