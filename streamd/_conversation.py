@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -20,6 +20,7 @@ from streamd.providers import (
     Options,
     Provider,
     Secret,
+    ToolCall,
     redact_error,
 )
 from streamd.supervisors import open_task_supervisor
@@ -27,13 +28,14 @@ from streamd.supervisors import open_task_supervisor
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
 from ._outlet import Recording
+from ._output import Output
 from ._pipeline import Pipeline, crashed
 from ._retry import Retry
 from ._state import SessionState
 from ._timers import Timeouts
 from ._toolbox import Toolbox
 from ._turn import Turn
-from .errors import Stalled, StreamdError
+from .errors import OutputError, Stalled, StreamdError
 
 __all__ = ["Conversation", "Plan"]
 
@@ -49,6 +51,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_rounds: int
     timeouts: Timeouts
     retry: Retry | None
+    output: Output | None = None
     recorder: Recording | None = None
 
     def request(
@@ -104,23 +107,58 @@ class Conversation:
             await self._turn()
             if isinstance(plan.provider, KeepsState):
                 state.provider_state = dict(plan.provider.state(state.turn.told))
-            calls = state.messages[-1].tool_calls
-            if not calls or not plan.auto_tools:
+            answer = state.messages[-1]
+            calls = answer.tool_calls
+            if plan.output is not None and len(plan.output.calls(answer)) == len(calls):
+                if self._take_output(plan.output, answer):
+                    return
+            elif not calls or not plan.auto_tools:
                 return
-            async with open_task_supervisor(name="tools") as tasks:
-                results = await plan.toolbox.run(
-                    calls,
-                    tasks,
-                    messages=(*plan.context.messages, *state.messages),
-                    number=state.rounds,
-                )
-            state.messages.extend(Message.tool(result) for result in results)
-            self._edge.push(results)
+            else:
+                await self._run_tools(calls)
+                if state.rounds >= plan.max_rounds:
+                    state.stop_reason = "max_rounds"
+                    if plan.output is not None:
+                        raise plan.output.never_given(answer, plan.max_rounds)
+                    return
             await self._edge.room()
-            if state.rounds >= plan.max_rounds:
-                state.stop_reason = "max_rounds"
-                return
             self._request = plan.request(state.messages, state.provider_state)
+
+    async def _run_tools(self, calls: Sequence[ToolCall]) -> None:
+        """Run the calls of a round, and say their results, in the calls' order."""
+        plan, state = self._plan, self._state
+        early = {} if plan.output is None else plan.output.refused_early(calls)
+        async with open_task_supervisor(name="tools") as tasks:
+            results = await plan.toolbox.run(
+                [call for call in calls if call.index not in early],
+                tasks,
+                messages=(*plan.context.messages, *state.messages),
+                number=state.rounds,
+            )
+        others = iter(results)
+        self._say(Message.tool(early.get(call.index) or next(others)) for call in calls)
+
+    def _take_output(self, output: Output, answer: Message) -> bool:
+        """Read the output, and say whether it is there; False where it is asked for again."""
+        state = self._state
+        try:
+            state.output = output.read(answer)
+        except OutputError as error:
+            again = error.retryable and state.asked_again < output.retries
+            if not again or state.rounds >= self._plan.max_rounds:
+                self._say(map(Message.tool, output.received(answer, error)))
+                raise
+            state.asked_again += 1
+            self._say(output.asked_again(answer, error))
+            return False
+        self._say(map(Message.tool, output.received(answer)))
+        return True
+
+    def _say(self, messages: Iterable[Message]) -> None:
+        """Add to the conversation; the consumer is given the results in it."""
+        said = tuple(messages)
+        self._state.messages.extend(said)
+        self._edge.push([result for message in said for result in message.tool_results])
 
     async def _turn(self) -> None:
         """One request and its whole answer; repeated, unseen by the consumer, while it has been given nothing."""

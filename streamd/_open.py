@@ -16,6 +16,7 @@ from ._conversation import Conversation, Plan
 from ._edge import ConsumerEdge
 from ._http import HTTPClient, open_client
 from ._model import serving
+from ._output import output_of
 from ._prompt import Prompt, messages_of
 from ._response import Response
 from ._retry import Retry
@@ -39,6 +40,8 @@ async def open_session(
     system: str | None = None,
     tools: Sequence[Tool | Callable[..., object]] = (),
     tool_choice: str | None = None,
+    output_type: Any = None,
+    retries: int = 0,
     max_tokens: int | None = None,
     temperature: float | None = None,
     top_p: float | None = None,
@@ -69,6 +72,9 @@ async def open_session(
         system: The instruction over the conversation.
         tools: What the model may call; plain functions are made tools.
         tool_choice: `"auto"`, `"none"`, `"required"` or a tool's name; the provider's default if None.
+        output_type: What the answer is to be, any type that msgspec describes: the response's `output` is a value of
+            it. A text if None.
+        retries: How often an answer that is no such value is asked for again, each time in a round of its own.
         max_tokens: The most tokens a turn may have; the provider's default if None.
         temperature: The provider's own scale.
         top_p: The provider's own scale.
@@ -107,12 +113,14 @@ async def open_session(
     extra_headers = conceal_headers(extra_headers)
     named = tools_by_name(tools)
     history = messages_of(prompt)
+    output = output_of(output_type, retries, named)
     asked = {
         "max_tokens": max_tokens,
         "temperature": temperature,
         "top_p": top_p,
         "stop": (stop,) if isinstance(stop, str) else stop,
         "tool_choice": tool_choice,
+        "output": output.spec if output is not None else None,
         "extra_body": extra_body or {},
     }
     async with serving(model) as (provider, name), open_client(client) as http:
@@ -130,6 +138,7 @@ async def open_session(
             max_rounds=max_rounds,
             timeouts=timeouts or Timeouts(),
             retry=retry,
+            output=output,
         )
         edge = ConsumerEdge(high_watermark)
         state = SessionState(history)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -88,9 +88,20 @@ class Output(Struct, frozen=True):
             ToolResult(call.id, call.name, told, is_error=error is not None) for call in self.calls(message)
         ]
 
-    def refused_early(self, call: ToolCall) -> ToolResult:
-        """The result of an answer that was given in one turn with other calls, whose results it could not know."""
-        return ToolResult(call.id, call.name, _TOO_EARLY, is_error=True)
+    def refused_early(self, calls: Iterable[ToolCall]) -> dict[int, ToolResult]:
+        """The results, by index, of answers given in one turn with other calls, whose results they could not know."""
+        return {
+            call.index: ToolResult(call.id, call.name, _TOO_EARLY, is_error=True)
+            for call in calls
+            if call.name == self.name
+        }
+
+    def never_given(self, message: Message, max_rounds: int) -> OutputError:
+        """The error of a session whose rounds were used up by its tools."""
+        told = f"there is no output: the tools used up all rounds (max_rounds={max_rounds})"
+        error = OutputError(told, text=message.text, stop_reason="max_rounds")
+        error.partial = message
+        return error
 
     def asked_again(self, message: Message, error: OutputError) -> list[Message]:
         """What is said after an answer that is none, so that the model gives another."""

@@ -21,12 +21,15 @@ class Response(Struct, frozen=True, kw_only=True):
     `message` is the last assistant turn. `messages` is what the session added to the conversation, from the prompt's
     last message on: give it back, after the history, to go on. `usage` is summed over all rounds. `provider_state` is
     what the provider wants back with the next request, such as `previous_response_id`; empty where it keeps none.
+    `output` is the answer as a value of the session's `output_type`; None without one, and where the session was
+    cancelled or left its tool calls to the caller.
     """
 
     message: Message
     messages: tuple[Message, ...]
     usage: Usage
     stop_reason: StopReason | None
+    output: Any = None
     provider_state: Mapping[str, Any] = {}
 
     @property

@@ -13,11 +13,12 @@ from streamd.supervisors import Supervisor, Tree, snapshot
 
 from ._conversation import Plan
 from ._edge import ConsumerEdge
+from ._partial import PartialStream
 from ._response import Response, SessionMetadata, SessionStatistics
 from ._state import SessionState
 from ._text_stream import TextStream
 from ._turn import Status
-from .errors import StreamdError
+from .errors import ConfigError, StreamdError
 
 __all__ = ["Session"]
 
@@ -110,6 +111,19 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     def text_stream(self) -> TextStream:
         """The visible text alone: `async for text in session.text_stream`."""
         return TextStream(self)
+
+    @property
+    def partial(self) -> PartialStream:
+        """The output as it grows, as plain JSON data: `async for value in session.partial`.
+
+        Each value is checked as far as it is whole, and goes on from the one before; the last one is all of the output.
+
+        Raises:
+            ConfigError: The session has no `output_type`, or the extra `output` is not installed.
+        """
+        if self._plan.output is None:
+            raise ConfigError("a session has partial values of its output: give it an output_type")
+        return PartialStream(self, self.receive_nowait, self._plan.output)
 
     @property
     def status(self) -> Status:
@@ -243,8 +257,13 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
 
     def _messages_read(self) -> Sequence[Message]:
         """The complete messages, but for those whose last chunk is still queued."""
+        messages = self._state.messages
+        end = len(messages)
         coming = sum(isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued)
-        return self._state.messages[: len(self._state.messages) - coming]
+        while coming and end:
+            end -= 1
+            coming -= messages[end].role != "user"  # what asks for an answer again has no chunk
+        return messages[:end]
 
     def _turns(self) -> tuple[Message, ...]:
         """What the session added to the conversation; where it was cancelled, as far as it came."""
@@ -266,6 +285,7 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
             messages=(*state.prompt, *turns),
             usage=state.usage_so_far,
             stop_reason=state.stop_reason,
+            output=state.output,
             provider_state=state.provider_state,
         )
 

@@ -28,12 +28,14 @@ class SessionState:
         "_chunks_before",
         "_ended",
         "_first_chunk_at",
+        "asked_again",
         "attempts",
         "ended_at",
         "error",
         "finished",
         "history",
         "messages",
+        "output",
         "provider_state",
         "retries",
         "rounds",
@@ -48,6 +50,9 @@ class SessionState:
         self.messages: list[Message] = []
         # What the provider keeps of the conversation, by the last turn that is complete.
         self.provider_state: Mapping[str, Any] = {}
+        # The answer as a value, where one was asked for, and how often another was asked for in its place.
+        self.output: Any = None
+        self.asked_again: int = 0
         self.turn: Turn = Turn()
         self.usage: Usage = Usage()
         self.stop_reason: StopReason | None = None
@@ -89,7 +94,9 @@ class SessionState:
         self.turn.finish(status, error)
         if error is not None:
             error.attempt = self.attempts
-            error.partial = self.turn.snapshot if self.turn_open else Message("assistant", ())
+            error.partial = (
+                self.turn.snapshot if self.turn_open else error.partial or Message("assistant", ())
+            )
             error.usage = self.usage_so_far
             error.phase = error.phase or (self.turn.phase if self.turn_open else "tool")
         self._ended = status
