@@ -167,7 +167,7 @@ HOSTED: dict[str, ProviderRow] = {
         quirks=ChatQuirks(output="strict", output_beside_tools=True),
         docs="https://openrouter.ai/docs/use-cases/reasoning-tokens",
     ),
-    # Its chat completions ended in September 2026.
+    # Its Agent API; the chat completions it had before are said to have ended in September 2026.
     "perplexity": ProviderRow(
         title="Perplexity",
         wire="openai-responses",
