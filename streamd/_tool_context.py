@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
-from msgspec import Struct
 
 from streamd.providers import Message, ToolCall
 
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["ToolContext"]
 
 
-class ToolContext(Struct, frozen=True, kw_only=True, eq=False):
+# No msgspec struct: that would look `Session` up, which is made of what is below it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ToolContext:
     """What a tool is called for, and by whom: given to the parameter that is annotated with it.
-
-        @streamd.tool
-        async def recall(topic: str, context: streamd.ToolContext) -> str:
-            "Look a topic up in what was said before."
-            return search(context.messages, topic)
 
     The parameter may have any name, and the model is not told of it. A plain function has it too; as that runs in a
     thread, it reads freely and acts through trio: `trio.from_thread.run_sync(context.cancel_scope.cancel)`.
