@@ -74,9 +74,11 @@ class OpenAIResponsesMachine:
                 raise Truncated("the stream ended with [DONE] before the response's terminal event")
             if not data:
                 return
+        if name == b"error":
+            self._fail(in_stream_error(data))
         event = read(EVENTS, data)
         kind = event.type or name.decode("utf-8", "replace")
-        if name == b"error" or kind == "error" or (event.error and event.response is None):
+        if _is_error(kind, event):
             self._fail(in_stream_error(data))
         if self.numbers.is_repeat(event.sequence_number):
             return
@@ -101,6 +103,14 @@ class OpenAIResponsesMachine:
             self._take(response, out)
             if kind in _ENDS:
                 self._end(response, _ENDS[kind], out)
+
+    def is_end(self, name: bytes, data: bytes) -> bool:
+        """Whether an event ends the response, well or with an error. Raises what reading JSON raises."""
+        if name == b"error":
+            return True
+        event = read(EVENTS, data)
+        kind = event.type or name.decode("utf-8", "replace")
+        return kind in _ENDS or _is_error(kind, event)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """A response that was not streamed: as if all of it came with its terminal event."""
@@ -178,3 +188,7 @@ class OpenAIResponsesMachine:
     def _fail(self, error: Exception) -> NoReturn:
         self.in_background = False  # nothing is left to be read on
         raise error
+
+
+def _is_error(kind: str, event: ResponsesEvent) -> bool:
+    return kind == "error" or (bool(event.error) and event.response is None)

@@ -8,8 +8,11 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from ._decoder import SSEChunkDecoder
+from ._json import UNREADABLE
 from ._openai_responses_decoder import OpenAIResponsesMachine
 from ._provider import Decoder, HTTPRequest
+from ._sse import ServerSentEvent
+from .chunks import Chunk
 
 __all__ = ["ResponsesDecoder", "resume_response"]
 
@@ -52,6 +55,15 @@ class ResponsesDecoder(SSEChunkDecoder):
         """
         self._responses.numbers.go_on()
         return ResponsesDecoder(self._responses)
+
+    def _end_with(self, last: ServerSentEvent | None, out: list[Chunk]) -> None:
+        """An event that the break cut off, and that does not end the response, stays unread: it will come again."""
+        try:
+            is_end = last is not None and self._responses.is_end(last.event, last.data)
+        except UNREADABLE:
+            return
+        if is_end:
+            super()._end_with(last, out)
 
 
 def resume_response(request: HTTPRequest, decoder: Decoder) -> tuple[HTTPRequest, Decoder] | None:
