@@ -48,7 +48,9 @@ from ._local_server import open_local_server as open_local_server
 from ._open import open_session as open_session
 from ._open import stream as stream
 from ._open_stream_server import open_stream_server as open_stream_server
+from ._partial import PartialStream as PartialStream
 from ._prompt import Prompt as Prompt
+from ._replay import replay as replay
 from ._response import Response as Response
 from ._response import SessionMetadata as SessionMetadata
 from ._response import SessionStatistics as SessionStatistics
@@ -84,6 +86,7 @@ from .errors import Phase as Phase
 from .errors import ProtocolViolation as ProtocolViolation
 from .errors import QuotaError as QuotaError
 from .errors import RateLimitError as RateLimitError
+from .errors import RecordingFailed as RecordingFailed
 from .errors import RedirectRefused as RedirectRefused
 from .errors import SequenceGap as SequenceGap
 from .errors import ServerError as ServerError
@@ -132,11 +135,13 @@ __all__ = [
     "OutputError",
     "OverloadedError",
     "Part",
+    "PartialStream",
     "Phase",
     "Prompt",
     "ProtocolViolation",
     "QuotaError",
     "RateLimitError",
+    "RecordingFailed",
     "RedactedThinking",
     "RedirectRefused",
     "Refusal",
@@ -179,6 +184,7 @@ __all__ = [
     "open_local_server",
     "open_session",
     "open_stream_server",
+    "replay",
     "stream",
     "tool",
 ]

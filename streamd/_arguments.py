@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -28,6 +29,7 @@ def check_runtime(
     client: object,
     approve: object,
     provider_state: object,
+    record: object,
 ) -> None:
     """Raise `ConfigError` for what cannot run a session, before anything is started."""
     check_stream(high_watermark=high_watermark, timeouts=timeouts)
@@ -41,6 +43,8 @@ def check_runtime(
         raise ConfigError(f"provider_state must be a mapping, not {type(provider_state).__name__}")
     if approve is not None and not callable(approve):
         raise ConfigError(f"approve must be a function of a ToolCall, not {type(approve).__name__}")
+    if record is not None and not isinstance(record, str | os.PathLike):
+        raise ConfigError(f"record must be the path of a file or None, not {type(record).__name__}")
 
 
 def check_stream(*, high_watermark: object, timeouts: object) -> None:

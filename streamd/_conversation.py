@@ -27,9 +27,9 @@ from streamd.supervisors import open_task_supervisor
 
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
-from ._outlet import Recording
 from ._output import Output
 from ._pipeline import Pipeline, crashed
+from ._recorder import Recorder
 from ._retry import Retry
 from ._state import SessionState
 from ._timers import Timeouts
@@ -52,7 +52,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts
     retry: Retry | None
     output: Output | None = None
-    recorder: Recording | None = None
+    recorder: Recorder | None = None
 
     def request(
         self, messages: Sequence[Message] = (), provider_state: Mapping[str, Any] | None = None
@@ -136,7 +136,10 @@ class Conversation:
                 number=state.rounds,
             )
         others = iter(results)
-        self._say(Message.tool(early.get(call.index) or next(others)) for call in calls)
+        given = [early.get(call.index) or next(others) for call in calls]
+        if plan.recorder is not None:
+            plan.recorder.results(given)
+        self._say(map(Message.tool, given))
 
     def _take_output(self, output: Output, answer: Message) -> bool:
         """Read the output, and say whether it is there; False where it is asked for again."""
@@ -163,6 +166,8 @@ class Conversation:
     async def _turn(self) -> None:
         """One request and its whole answer; repeated, unseen by the consumer, while it has been given nothing."""
         plan, state = self._plan, self._state
+        if plan.recorder is not None:
+            plan.recorder.round = state.rounds + 1
         while True:
             turn = Turn()
             state.begin_attempt(turn)

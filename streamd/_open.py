@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
@@ -9,19 +10,19 @@ from typing import Any, ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from streamd.providers import Context, ModelSpec, Secret
-from streamd.supervisors import ChildSpec, RestartLimit, open_supervisor
 
+from ._ambient import staged
 from ._arguments import check_runtime, conceal, conceal_headers, options_of
-from ._conversation import Conversation, Plan
-from ._edge import ConsumerEdge
+from ._conversation import Plan
 from ._http import HTTPClient, open_client
 from ._model import serving
 from ._output import output_of
+from ._plan import open_plan
 from ._prompt import Prompt, messages_of
+from ._recorder import Recorder
 from ._response import Response
 from ._retry import Retry
 from ._session import Session
-from ._state import SessionState
 from ._timers import Timeouts
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
@@ -55,6 +56,7 @@ async def open_session(
     timeouts: Timeouts | None = None,
     retry: Retry | None = Retry(),
     client: HTTPClient | None = None,
+    record: str | os.PathLike[str] | None = None,
     extra_headers: Mapping[str, str | Secret] | None = None,
     extra_body: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Session, None]:
@@ -91,6 +93,8 @@ async def open_session(
         retry: How failed attempts are repeated before anything was delivered; None for not at all.
         client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it is not closed. If None, the session
             has a connection of its own.
+        record: The file in which the session is recorded for `streamd.replay`, however it ends. It is written when the
+            block is left; why it could not be is told by `session.recording_error`, and fails nothing else.
         extra_headers: Sent as they are, over the provider's own.
         extra_body: Merged into the request's JSON, over the provider's own.
 
@@ -107,6 +111,7 @@ async def open_session(
         client=client,
         approve=approve,
         provider_state=provider_state,
+        record=record,
     )
     # Every traceback through the block below shows this frame: no key stays in it as text.
     model = conceal(model)
@@ -139,20 +144,10 @@ async def open_session(
             timeouts=timeouts or Timeouts(),
             retry=retry,
             output=output,
+            recorder=None if record is None else Recorder(record, provider=provider, model=name),
         )
-        edge = ConsumerEdge(high_watermark)
-        state = SessionState(history)
-        conversation = Conversation(plan, http, edge, state)
-        async with open_supervisor(
-            ChildSpec(id="conversation", run=conversation.run, restart="transient", shutdown=0),
-            restarts=RestartLimit(0),
-            name="session",
-        ) as supervisor:
-            session = Session(plan, state, edge, high_watermark, supervisor)
-            try:
-                yield session
-            finally:
-                session.close()
+        async with open_plan(*staged(plan, http), high_watermark) as session:
+            yield session
 
 
 def _arguments_of(

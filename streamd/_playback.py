@@ -99,7 +99,10 @@ class Playback(httpx.AsyncBaseTransport):
         failure = self.recording.outcome.error
         if failure is not None:
             raise error_of(failure)
-        raise ConfigError("the recorded session ended here, and this one asks for more")
+        raise ConfigError(
+            "the recorded session ended here, and this one asks for more: "
+            "were its tools or its output_type others?"
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The next recorded response, when its head came.

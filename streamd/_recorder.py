@@ -56,6 +56,8 @@ class Recorder:
     ) -> None:
         self.path: str = os.path.abspath(path)
         self.error: RecordingFailed | None = None
+        self.round: int = 1
+        """The number of the round whose requests come."""
         self._provider = provider
         self._model = model
         self._room = limit
@@ -68,7 +70,7 @@ class Recorder:
     def request(self, request: HTTPRequest) -> None:
         """A request is about to be sent."""
         if self._takes(len(request.body)):
-            self._exchanges.append(Taken(request, trio.current_time() - self._began, len(self._results) + 1))
+            self._exchanges.append(Taken(request, trio.current_time() - self._began, self.round))
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response's status and headers came."""

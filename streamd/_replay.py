@@ -28,6 +28,7 @@ from streamd.providers import (
 from streamd.supervisors import TaskSupervisor
 
 from ._conversation import Plan
+from ._output import output_of
 from ._plan import open_plan
 from ._playback import UNTIMED, Playback, PlayedRetry
 from ._prompt import Prompt, messages_of
@@ -53,6 +54,8 @@ async def replay(
     tools: Sequence[Tool | Callable[..., object]] | None = None,
     tool_timeout: float | None = 30.0,
     approve: Approve | None = None,
+    output_type: Any = None,
+    retries: int = 0,
     provider: Provider | None = None,
     prompt: Prompt = PROMPT,
     high_watermark: int = 500,
@@ -72,6 +75,8 @@ async def replay(
         tools: What is called where the model calls tools. If None, the recorded results stand in for the tools.
         tool_timeout: How long each call of `tools` may take, in seconds.
         approve: Asked before each call of `tools`.
+        output_type: As the recorded session was opened with.
+        retries: As the recorded session was opened with.
         provider: Who reads the bodies, for a recording of a provider of your own; the recorded wire's if None.
         prompt: What `response.messages` begins with; the recording holds the conversation only as it was sent.
         high_watermark: As for `open_session`.
@@ -86,9 +91,9 @@ async def replay(
     recording = load_recording(path)
     playback = Playback(recording, speed=speed, recut=recut)
     played = _Replayed(provider or _provider_of(recording, path), playback)
-    toolbox = (
-        _RecordedTools(playback) if tools is None else Toolbox(tools_by_name(tools), tool_timeout, approve)
-    )
+    named = tools_by_name(tools or ())
+    output = output_of(output_type, retries, named)
+    toolbox = _RecordedTools(playback) if tools is None else Toolbox(named, tool_timeout, approve)
     plan = Plan(
         provider=played,
         context=Context(messages_of(prompt)),
@@ -98,6 +103,7 @@ async def replay(
         max_rounds=_rounds(recording),
         timeouts=UNTIMED,
         retry=PlayedRetry(playback=playback),
+        output=output,
     )
     async with (
         httpx.AsyncClient(transport=playback, trust_env=False) as client,

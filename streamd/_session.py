@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import final
 
 import trio
@@ -17,13 +16,13 @@ from ._partial import PartialStream
 from ._response import Response, SessionMetadata, SessionStatistics
 from ._state import SessionState
 from ._text_stream import TextStream
+from ._transcript import OnMessage, Transcript, awaited
 from ._turn import Status
-from .errors import ConfigError, StreamdError
+from .errors import ConfigError, RecordingFailed, StreamdError
 
 __all__ = ["Session"]
 
 OnChunk = Callable[[Chunk], Awaitable[None] | None]
-OnMessage = Callable[[Message], Awaitable[None] | None]
 
 
 @final
@@ -49,7 +48,7 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         self._high_watermark = high_watermark
         self._supervisor = supervisor
         self._closed = False
-        self._reported = 0
+        self._transcript = Transcript(plan, state, edge)
         plan.toolbox.serve(self)
 
     def __repr__(self) -> str:
@@ -137,6 +136,12 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     def error(self) -> StreamdError | None:
         """What ended the session, where an error did."""
         return self._state.error
+
+    @property
+    def recording_error(self) -> RecordingFailed | None:
+        """Why the session could not be recorded, once its block has been left; None where it was, or was not to be."""
+        recorder = self._plan.recorder
+        return None if recorder is None else recorder.error
 
     @property
     def snapshot(self) -> Message:
@@ -237,63 +242,16 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
             except trio.EndOfChannel:
                 break
             except StreamdError:
-                await self._report(on_message, self._messages_read())
+                await self._transcript.give(on_message, self._transcript.read)
                 raise
             if on_chunk is not None:
-                await _awaited(on_chunk(chunk))
+                await awaited(on_chunk(chunk))
             if isinstance(chunk, Stop | ToolResult):
-                await self._report(on_message, self._messages_read())
+                await self._transcript.give(on_message, self._transcript.read)
         await self._state.finished.wait()
-        await self._report(on_message, self._turns())
-        return self._response()
-
-    async def _report(self, on_message: OnMessage | None, messages: Sequence[Message]) -> None:
-        """Give those of the messages to the callback that none was given yet."""
-        while on_message is not None and self._reported < len(messages):
-            # Counted before, as another task may be here while this one waits.
-            message = messages[self._reported]
-            self._reported += 1
-            await _awaited(on_message(message))
-
-    def _messages_read(self) -> Sequence[Message]:
-        """The complete messages, but for those whose last chunk is still queued."""
-        messages = self._state.messages
-        end = len(messages)
-        coming = sum(isinstance(chunk, Stop | ToolResult) for chunk in self._edge.queued)
-        while coming and end:
-            end -= 1
-            coming -= messages[end].role != "user"  # what asks for an answer again has no chunk
-        return messages[:end]
-
-    def _turns(self) -> tuple[Message, ...]:
-        """What the session added to the conversation; where it was cancelled, as far as it came."""
-        state = self._state
-        cut = state.snapshot
-        turns = (*state.messages, *((cut,) if state.turn_open and cut.content else ()))
-        if state.status == "cancelled" and self._plan.auto_tools and turns:
-            # A call without a result could not be sent back.
-            results = self._plan.toolbox.results(turns[-1].tool_calls)
-            turns += tuple(map(Message.tool, results))
-        return turns
-
-    def _response(self) -> Response:
-        state = self._state
-        turns = self._turns()
-        last = next((turn for turn in reversed(turns) if turn.role == "assistant"), Message("assistant", ()))
-        return Response(
-            message=last,
-            messages=(*state.prompt, *turns),
-            usage=state.usage_so_far,
-            stop_reason=state.stop_reason,
-            output=state.output,
-            provider_state=state.provider_state,
-        )
+        await self._transcript.give(on_message, self._transcript.all)
+        return self._transcript.response()
 
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError
-
-
-async def _awaited(result: Awaitable[None] | None) -> None:
-    if inspect.isawaitable(result):
-        await result
