@@ -184,7 +184,8 @@ def test_calls_with_and_without_ids() -> None:
 
 
 @pytest.mark.parametrize(
-    "call", [{"args": {"x": 1}}, {"name": "f", "args": '{"x":'}, {"name": "f", "args": {"x": float("nan")}}]
+    "call",
+    [{"args": {"x": 1}}, {"name": "f", "args": '{"x":'}, {"name": "f", "args": {"x": [1, float("nan")]}}],
 )
 def test_a_call_that_cannot_be_run(call: dict[str, Any]) -> None:
     """Without a name, or with arguments that are no JSON, it never closes."""

@@ -180,3 +180,16 @@ def test_a_stream_reads_as_its_lines_do(body: bytes):
             case b"id" if b"\0" not in value:
                 last_id = value
     assert _events(body) == expected
+
+
+@pytest.mark.parametrize(
+    "block", [b'{"error": {}', b'{"error": null}', b'[]\n"error"', b'{"a": "error"}', b'x {"error": 1}']
+)
+def test_what_is_no_error_object_is_ignored(block: bytes):
+    """Between events only a whole JSON object with an error in it is heard, and only where that is asked for."""
+    body = b"data: a\n\n" + block + b"\n\ndata: b\n\n"
+    assert [event.data for event in SSEDecoder(error_field=True).feed(body)] == [b"a", b"b"]
+    bare = b'{\n "error": {"code": 1}\n}'
+    decoder = SSEDecoder(error_field=True)
+    assert [(e.event, e.data) for e in decoder.feed(bare + b"\n\n")] == [(b"error", bare)]
+    assert SSEDecoder().feed(bare + b"\n\n") == []
