@@ -108,17 +108,17 @@ HOSTED: dict[str, ProviderRow] = {
     "groq": ProviderRow(
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
+        path="/openai/v1/chat/completions",  # what Groq's own libraries call a base URL is the host alone
         key_env=("GROQ_API_KEY",),
+        base_url_env=("GROQ_BASE_URL",),
         quirks=ChatQuirks(max_tokens="max_completion_tokens", output="tool"),
         docs="https://console.groq.com/docs/api-reference",
-        unchecked="the base URL",
     ),
     "huggingface": ProviderRow(
         title="Hugging Face Inference Providers",
         base_url="https://router.huggingface.co/v1",
         key_env=("HF_TOKEN",),
         docs="https://huggingface.co/docs/inference-providers",
-        unchecked=_ELSEWHERE,
     ),
     "minimax": ProviderRow(
         title="MiniMax",
@@ -223,9 +223,10 @@ HOSTED: dict[str, ProviderRow] = {
         title="Z.AI",
         base_url="https://api.z.ai/api/paas/v4",
         key_env=("ZAI_API_KEY",),
+        base_url_env=("ZAI_BASE_URL",),
         quirks=ChatQuirks(thinking="reasoning_content", output="json_object"),
         docs="https://docs.z.ai/guides/develop/http/introduction",
-        unchecked="the name of the variable, and the quirks",
+        unchecked="the quirks",
     ),
     "zai-coding": ProviderRow(
         title="Z.AI, coding plan",

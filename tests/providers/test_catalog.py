@@ -88,6 +88,13 @@ def asked(provider: Provider) -> tuple[str, str]:
             "/publishers/anthropic/models/m:streamRawPredict",
             "authorization",
         ),
+        ("groq", {"GROQ_API_KEY": KEY}, "https://api.groq.com/openai/v1/chat/completions", "authorization"),
+        (
+            "groq",
+            {"GROQ_API_KEY": KEY, "GROQ_BASE_URL": "https://g.test"},
+            "https://g.test/openai/v1/chat/completions",
+            "authorization",
+        ),
         (
             "cloudflare",
             {"CLOUDFLARE_ACCOUNT_ID": "a1", "CLOUDFLARE_API_TOKEN": KEY},
