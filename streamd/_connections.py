@@ -48,6 +48,16 @@ class Connections:
         self._live: set[Connection] = set()
         self._idle: dict[Origin, list[Connection]] = {}
 
+    @property
+    def used(self) -> int:
+        """How many are in use."""
+        return len(self._live)
+
+    @property
+    def idle(self) -> int:
+        """How many are kept for another request, those among them that no longer can be included."""
+        return sum(map(len, self._idle.values()))
+
     async def kept(self, origin: Origin) -> Connection | None:
         """The idle connection to an origin that was used last; those past their time or not still are closed."""
         while idle := self._idle.get(origin):

@@ -70,6 +70,16 @@ class HTTPTransport(httpx.AsyncBaseTransport):
             connect=connect, ssl_context=ssl_context, keep_alive=keep_alive, max_idle=max_idle
         )
 
+    @property
+    def connections_used(self) -> int:
+        """How many connections are in use."""
+        return self._connections.used
+
+    @property
+    def connections_idle(self) -> int:
+        """How many connections are kept for another request; they are looked at only when one is made."""
+        return self._connections.idle
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return its response when the head has come; see the class for what it raises.
 

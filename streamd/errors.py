@@ -16,6 +16,10 @@
     │   ├── Truncated              it ended without the provider's terminal evidence
     │   └── NotAStream · MalformedEvent · EventTooLarge · SequenceGap
     ├── OutputError                the answer is whole, but not what `output_type` asked for
+    ├── AdmissionError             a runtime did not open the session; nothing was sent
+    │   ├── TooManySessions        as many live as may
+    │   ├── SessionExists          one of this id lives
+    │   └── RuntimeClosed          its block has been, or is being, left
     ├── ToolError                  a tool cannot be declared or offered as it is
     ├── RecordingFailed            a session was not recorded; it is told, never raised
     ├── ModelUnavailable           the local model could not be fetched, or its server does not run
@@ -51,6 +55,7 @@ from streamd.providers.errors import (
 __all__ = [
     "APIError",
     "ActorCrashed",
+    "AdmissionError",
     "AuthenticationError",
     "BadRequestError",
     "ConfigError",
@@ -70,12 +75,15 @@ __all__ = [
     "RateLimitError",
     "RecordingFailed",
     "RedirectRefused",
+    "RuntimeClosed",
     "SequenceGap",
     "ServerError",
+    "SessionExists",
     "Stalled",
     "StreamError",
     "StreamdError",
     "Timer",
+    "TooManySessions",
     "ToolError",
     "TransportError",
     "Truncated",
@@ -159,6 +167,26 @@ class OutputError(StreamdError):
         self.path = path
         self.text = text
         self.stop_reason = stop_reason
+
+
+class AdmissionError(StreamdError):
+    """A runtime did not open a session. Nothing of it was started, and nothing was sent."""
+
+    phase: Phase | None = "configure"
+
+
+class TooManySessions(AdmissionError):
+    """As many sessions live as the runtime may hold, and it does not wait; one more may be admitted later."""
+
+    retryable = True
+
+
+class SessionExists(AdmissionError):
+    """A session of this id lives in the runtime: cancel it, or choose another id."""
+
+
+class RuntimeClosed(AdmissionError):
+    """The runtime's block has been left, or is being left: no session is opened in it any more."""
 
 
 class ToolError(StreamdError, ValueError):

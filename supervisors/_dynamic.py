@@ -78,6 +78,11 @@ class DynamicSupervisor(Host[Pool]):
         """Return how many children there are, and of what kind."""
         return count(self.children())
 
+    @property
+    def waiting(self) -> int:
+        """How many calls of `start_child` wait for a place."""
+        return 0 if self._run is None else len(self._run.room)
+
     async def start_child(self, spec: ChildSpec, *, wait: bool = False) -> ChildRef:
         """Add a child and start it; returns once it is ready. Any number of starts may go on at once.
 

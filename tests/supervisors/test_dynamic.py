@@ -161,6 +161,7 @@ async def test_max_children_raises_or_waits(diary: Any, autojump_clock: Any) -> 
 
             nursery.start_soon(start)
             await wait_all_tasks_blocked()
+        assert pool.waiting == 2
         with trio.move_on_after(1):
             await pool.start_child(diary.child("f"), wait=True)
         await pool.stop_child(first)
@@ -168,6 +169,8 @@ async def test_max_children_raises_or_waits(diary: Any, autojump_clock: Any) -> 
             await pool.start_child(diary.child("g"))
         await trio.sleep(5)
         assert diary == ["+a1", "+b1", "-a1", "+d1", "-d1", "+e1", "-e1"]
+        assert pool.waiting == 0
+    assert pool.waiting == 0
 
 
 async def test_a_child_between_restarts_keeps_its_place(diary: Any, autojump_clock: Any) -> None:
