@@ -242,14 +242,14 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
             except trio.EndOfChannel:
                 break
             except StreamdError:
-                await self._transcript.give(on_message, self._transcript.read)
+                await self._transcript.give(on_message)
                 raise
             if on_chunk is not None:
                 await awaited(on_chunk(chunk))
             if isinstance(chunk, Stop | ToolResult):
-                await self._transcript.give(on_message, self._transcript.read)
+                await self._transcript.give(on_message)
         await self._state.finished.wait()
-        await self._transcript.give(on_message, self._transcript.all)
+        await self._transcript.give(on_message, over=True)
         return self._transcript.response()
 
     def _check_open(self) -> None:
