@@ -186,11 +186,6 @@ def test_where_and_how_a_provider_is_asked(
             {"DASHSCOPE_API_KEY": KEY},
             "alibaba: no region 'mars'; there are intl, us, cn, hk, or give the option `base_url`",
         ),
-        (
-            ("moonshot", {"location": "cn"}),
-            {},
-            "moonshot: no option 'location'; the options are base_url, api_key, auth_token, path, headers, region",
-        ),
     ],
 )
 def test_what_an_address_lacks_is_named(provider: Any, environ: Mapping[str, str], message: str) -> None:
@@ -198,6 +193,12 @@ def test_what_an_address_lacks_is_named(provider: Any, environ: Mapping[str, str
     with pytest.raises(ConfigError) as caught:
         resolve(provider, environ=environ)
     assert str(caught.value) == message
+
+
+def test_a_providers_own_settings_are_among_its_options() -> None:
+    """A setting of another provider is none of this one's."""
+    with pytest.raises(ConfigError, match=r"^moonshot: no option 'location'; the options are .*, region$"):
+        resolve(("moonshot", {"location": "cn"}), environ={})
 
 
 def test_an_address_of_ones_own_needs_no_settings() -> None:
