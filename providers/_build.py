@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ._auth import Auth, Bearer, Key, KeyHeader, NoAuth, TokenSource
-from ._formats import FORMATS
+from ._formats import FORMATS, Quirks
 from ._headers import Header, key_fault, merge_headers, secret_headers
 from ._place import place_of
 from ._row import ProviderRow
@@ -16,7 +16,7 @@ from .errors import ConfigError
 
 __all__ = ["build_service"]
 
-_OPTIONS = ("base_url", "api_key", "auth_token", "path", "headers")
+_OPTIONS = ("base_url", "api_key", "auth_token", "path", "headers", "quirks")
 
 
 def build_service(
@@ -30,7 +30,16 @@ def build_service(
     base_url, path = place_of(name, row, options, environ)
     headers = _headers(name, row, options, environ)
     auth = _auth(name, row, options, environ)
-    return Service(name, FORMATS[row.wire], base_url, auth, path, headers, row.quirks)
+    return Service(name, FORMATS[row.wire], base_url, auth, path, headers, _quirks(name, row, options))
+
+
+def _quirks(name: str, row: ProviderRow, options: Mapping[str, Any]) -> Quirks | None:
+    quirks = options.get("quirks", row.quirks)
+    if quirks is not None and type(quirks) is not (wanted := type(FORMATS[row.wire].quirks)):
+        raise ConfigError(
+            f"{name}: the option `quirks` is of {wanted.__name__}, not of {type(quirks).__name__}"
+        )
+    return quirks
 
 
 def _headers(

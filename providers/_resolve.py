@@ -27,10 +27,11 @@ ModelSpec = str | tuple[ProviderSpec, str]
 def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None) -> Provider:
     """The provider that is meant.
 
-    The options of a provider known by name are `base_url`, `api_key`, `auth_token`, `path` (what goes below the base
-    URL, `{model}` in it being the model's name), `headers` (a mapping), and the settings of its row, such as
-    `location`. Each wins over the environment, and the environment over the table. Other providers take the options
-    they document; a key given as text reaches them as a `Secret`.
+    The options of a provider known by name are `base_url`, `api_key`, `auth_token`, `path` (what goes below the
+    base URL, `{model}` in it being the model's name), `headers` (a mapping), `quirks` (where the server differs
+    from the others of its wire, such as `ChatQuirks`), and the settings of its row, such as `location`. Each wins
+    over the environment, and the environment over the table. Other providers take the options they document; a key
+    given as text reaches them as a `Secret`.
 
     `api_key` is sent as the provider wants its keys sent, `auth_token` always as a bearer token. Either is a `str`, a
     `Secret`, or a function that takes nothing and gives one of the two: it is called for every request, and as it is

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamd.providers import ChatQuirks, ConfigError, Context, Message, Options, OutputSpec
+from streamd.providers import ChatQuirks, ConfigError, Context, Message, Options, OutputSpec, resolve
 from streamd.providers._anthropic_request import AnthropicQuirks, anthropic_body
 from tests.support.conversations import TOOLS
 from tests.support.services import openai_chat
@@ -199,6 +199,16 @@ def test_anthropic_forces_no_tool_on_a_thinking_model() -> None:
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
     body = messages(ASK, options(extra_body=thinking), AnthropicQuirks(output="tool"))
     assert body["tool_choice"] == {"type": "auto"}
+
+
+def test_quirks_are_an_option_of_a_provider() -> None:
+    """A caller says how a server is asked that no row says it of; quirks of another wire are refused."""
+    here = {"base_url": "https://x.test/v1"}
+    quirks = ChatQuirks(output="tool")
+    provider = resolve(("openai-compatible", {**here, "quirks": quirks}))
+    assert msgspec.json.decode(provider.request(ASK, options()).body)["tools"]
+    with pytest.raises(ConfigError, match="the option `quirks` is of AnthropicQuirks, not of ChatQuirks"):
+        resolve(("anthropic", {"api_key": "k", "quirks": quirks}))
 
 
 def test_a_schema_that_is_no_json_is_refused() -> None:

@@ -209,7 +209,7 @@ def test_a_model_names_its_provider(model: Any, provider: str, name: str) -> Non
         (({"base_url": "http://x.test"}, "m"), "a provider is given as a name, an instance"),
         (
             (("vllm", {"apikey": KEY}), "m"),
-            "vllm: no option 'apikey'; the options are base_url, api_key, auth_token, path, headers",
+            "vllm: no option 'apikey'; the options are base_url, api_key, auth_token, path, headers, quirks",
         ),
         ((("vllm", {"base_url": 7}), "m"), "vllm: the option `base_url` is text, not a int"),
         (
