@@ -102,7 +102,7 @@ class OutputItem:
         self.id = id_
         self.place = place
         self.said: dict[str, Said] = {}
-        self.part: int | None = None  # the part of a summary that is being told
+        self.part = 0  # the part of a summary that is being told
         self.cited = 0
         self.scored = False  # log probabilities came
         self.heard = False  # sound came

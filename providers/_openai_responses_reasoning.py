@@ -46,26 +46,23 @@ class ResponsesReasoning:
         """An event that tells a piece of a part, or a whole one."""
         index = event.summary_index if field == "summary" else event.content_index
         if whole:
-            self._think(item, index, item.text(field).rest_of_part(index, event.text or ""), out)
+            self._think(item, index or 0, item.text(field).rest_of_part(index, event.text or ""), out)
         elif event.delta:
             item.text(field).add(event.delta)
-            self._think(item, index, event.delta, out)
+            self._think(item, index or 0, event.delta, out)
 
     def complete(self, item: OutputItem, told: dict[str, Any], out: list[Chunk]) -> None:
         """Deliver what the whole item has beyond the events before it, and close it.
 
         Of an item of which nothing was told before, and which has both a summary and the thoughts, it is the summary.
         """
+        if self.open is not item:
+            self.pause(out)
         fields: tuple[_Field, ...] = ("summary", "content")
         for field in fields:
             texts = [as_text(as_object(part).get("text")) or "" for part in as_list(told.get(field))]
-            if not item.said:
-                for index, text in enumerate(texts):
-                    self._think(item, index, text, out)
-                if any(texts):
-                    item.text(field).rest("".join(texts))
-            elif field in item.said:
-                self._think(item, item.part, item.text(field).rest("".join(texts)), out)
+            if any(texts) and (not item.said or field in item.said):
+                self._think_rest(item, texts, len(item.text(field).rest("".join(texts))), out)
         item.id = as_text(told.get("id")) or item.id  # what was encrypted goes back under the id it came with
         proof = as_text(told.get("encrypted_content"))
         if proof is not None and not item.told:
@@ -79,7 +76,14 @@ class ResponsesReasoning:
         if self.open is not None:
             self._close(self.open, None, out)
 
-    def _think(self, item: OutputItem, index: int | None, text: str, out: list[Chunk]) -> None:
+    def _think_rest(self, item: OutputItem, texts: list[str], rest: int, out: list[Chunk]) -> None:
+        """Of these parts, the last so many characters."""
+        known = sum(map(len, texts)) - rest
+        for index, text in enumerate(texts):
+            self._think(item, index, text[known:] if known > 0 else text, out)
+            known -= len(text)
+
+    def _think(self, item: OutputItem, index: int, text: str, out: list[Chunk]) -> None:
         if not text:
             return
         if self.open is not None and (self.open is not item or item.part != index):
