@@ -84,7 +84,7 @@ clean: ## remove everything built; the environments stay
 
 .venv/.run: .venv/.made pyproject.toml
 	@echo 'set-up: streamd with its command line and local model server'
-	@$(call install,.venv) -e '.[cli,local]'
+	@$(call install,.venv) -e '.[cli,local,output]'
 	@touch $@
 
 .venv/.dev: .venv/.run
