@@ -1,4 +1,4 @@
-"""The command `streamd`: `streamd chat`, `streamd providers`.
+"""The command `streamd`: `streamd chat`, `streamd replay`, `streamd providers`.
 
 It exits with 0; 1 where the answer failed; 2 where it was asked for in a wrong way; 130 after Ctrl-C; 143 after a
 SIGTERM; 141 where nobody reads its output any more.
@@ -11,17 +11,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import cast
+from typing import assert_never, cast
 
 import trio
 
 from streamd.providers import known_providers
 
-from ._cli_args import ChatCommand, ProvidersCommand, load_tool, parse
+from ._cli_args import ChatCommand, Command, ProvidersCommand, ReplayCommand, load_tool, parse
 from ._cli_chat import INTERRUPTED, chat
 from ._cli_prompt import LineReader, history_file
 from ._cli_providers import print_providers
 from ._cli_render import error_text
+from ._cli_replay import play
 from ._cli_screen import Screen
 from ._local_model import cache_directory
 from .errors import ConfigError, StreamdError, ToolError
@@ -50,9 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _report(failure, command)
 
 
-def _run(command: ChatCommand | ProvidersCommand) -> int:
-    if isinstance(command, ChatCommand):
-        return _chat(command)
+def _run(command: Command) -> int:
+    match command:
+        case ChatCommand():
+            return _chat(command)
+        case ReplayCommand():
+            return trio.run(play, command, _screen(command))
+        case ProvidersCommand():
+            return _providers(command)
+    assert_never(command)
+
+
+def _providers(command: ProvidersCommand) -> int:
     found = print_providers(known_providers(), sys.stdout, command.wanted)
     sys.stdout.flush()
     if not found:
@@ -60,10 +70,14 @@ def _run(command: ChatCommand | ProvidersCommand) -> int:
     return 0 if found else 1
 
 
+def _screen(command: ChatCommand | ReplayCommand) -> Screen:
+    styled = os.environ.get("TERM") != "dumb"
+    return Screen(sys.stdout, sys.stderr, as_json=command.as_json, styled=styled)
+
+
 def _chat(command: ChatCommand) -> int:
     tools = [load_tool(reference) for reference in command.tools]
-    styled = os.environ.get("TERM") != "dumb"
-    screen = Screen(sys.stdout, sys.stderr, as_json=command.as_json, styled=styled)
+    screen = _screen(command)
     prompt, reader = command.prompt, None
     if prompt is None and sys.stdin.isatty() and sys.stdout.isatty():
         reader = LineReader(history_file(cache_directory()))
@@ -84,7 +98,7 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _report(failure: BaseException, command: ChatCommand | ProvidersCommand) -> int:
+def _report(failure: BaseException, command: Command) -> int:
     """Say what ended the command, where there is something to say; gives the exit code."""
     match failure:
         case KeyboardInterrupt():

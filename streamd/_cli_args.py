@@ -1,4 +1,4 @@
-"""What the command line asks for: `streamd chat` and `streamd providers`, as plain values."""
+"""What the command line asks for: `streamd chat`, `streamd replay` and `streamd providers`, as plain values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +18,7 @@ from ._tools import Tool
 from ._version import __version__
 from .errors import ConfigError
 
-__all__ = ["ChatCommand", "ProvidersCommand", "load_tool", "parse"]
+__all__ = ["ChatCommand", "Command", "ProvidersCommand", "ReplayCommand", "load_tool", "parse"]
 
 DEFAULT_MODEL = "local"
 
@@ -32,6 +32,17 @@ class ChatCommand(Struct, frozen=True, kw_only=True):
     tools: tuple[str, ...] = ()
     max_tokens: int | None = None
     temperature: float | None = None
+    record: str | None = None
+    as_json: bool = False
+    statistics: bool = False
+
+
+class ReplayCommand(Struct, frozen=True, kw_only=True):
+    """`streamd replay`: the recording, and how it is to be played and shown."""
+
+    file: str
+    speed: float = 1.0
+    recut: int | Literal["whole"] | None = None
     as_json: bool = False
     statistics: bool = False
 
@@ -42,16 +53,23 @@ class ProvidersCommand(Struct, frozen=True):
     wanted: str = ""
 
 
-def parse(arguments: Sequence[str] | None = None) -> ChatCommand | ProvidersCommand:
+Command = ChatCommand | ReplayCommand | ProvidersCommand
+
+
+def parse(arguments: Sequence[str] | None = None) -> Command:
     """The command in these arguments; the process's own where None.
 
     Raises:
         SystemExit: With 2 after saying what is wrong with them, or with 0 after `--help` or `--version`.
     """
     given = vars(_parser().parse_args(arguments))
-    if given.pop("command") == "providers":
-        return ProvidersCommand(**given)
-    return msgspec.convert(given, ChatCommand)
+    match given.pop("command"):
+        case "providers":
+            return ProvidersCommand(**given)
+        case "replay":
+            return msgspec.convert(given, ReplayCommand)
+        case _:
+            return msgspec.convert(given, ChatCommand)
 
 
 def load_tool(reference: str) -> Tool | Callable[..., object]:
@@ -112,13 +130,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     chat.add_argument("--max-tokens", type=_positive, metavar="N", help="the most tokens an answer may have")
     chat.add_argument("--temperature", type=_finite, metavar="T", help="on the provider's own scale")
-    chat.add_argument("--json", dest="as_json", action="store_true", help="print one chunk a line, as JSON")
     chat.add_argument(
-        "--stats",
-        dest="statistics",
-        action="store_true",
-        help="then print the time to the first chunk, chunks per second, tokens and rounds to standard error",
+        "--record",
+        metavar="FILE",
+        help="write the session to FILE, for `streamd replay`; further answers of a conversation go to files beside it",
     )
+    replay = commands.add_parser(
+        "replay",
+        help="play a recorded session",
+        description="Play a session that `--record` wrote: what came over the wire goes through streamd again, at its "
+        "pace, without network or key.",
+    )
+    replay.add_argument("file", metavar="FILE", help="the recording")
+    replay.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="X", help="so many times faster; inf for at once"
+    )
+    replay.add_argument(
+        "--recut",
+        type=_cut,
+        metavar="N",
+        help="give the bytes in reads of N, or `whole`, instead of those that were recorded",
+    )
+    for each in (chat, replay):
+        each.add_argument(
+            "--json", dest="as_json", action="store_true", help="print one chunk a line, as JSON"
+        )
+        each.add_argument(
+            "--stats",
+            dest="statistics",
+            action="store_true",
+            help="then print the time to the first chunk, chunks per second, tokens and rounds to standard error",
+        )
     providers = commands.add_parser(
         "providers",
         help="list the providers, and whether a key of each is set",
@@ -139,6 +181,20 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, or inf")
+    return number
+
+
+def _cut(text: str) -> int | str:
+    return text if text == "whole" else _positive(text)
 
 
 def _finite(text: str) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import final
 
 import trio
@@ -19,12 +20,13 @@ from ._cli_screen import Screen
 from ._model import serving
 from ._open import open_session
 from ._prompt import messages_of
+from ._recording_file import numbered
 from ._response import Response
 from ._session import Session
 from ._tools import Tool
 from .errors import StreamdError
 
-__all__ = ["INTERRUPTED", "Interrupts", "chat", "continued"]
+__all__ = ["INTERRUPTED", "Interrupts", "chat", "continued", "heeding_signals", "show_answer"]
 
 INTERRUPTED = 128 + signal.SIGINT
 WELCOME = "{model}: /reset forgets the conversation, /quit or Ctrl-D leaves, Ctrl-C stops an answer"
@@ -59,6 +61,34 @@ class Interrupts:
             self._scope.cancel()
 
 
+@asynccontextmanager
+async def heeding_signals() -> AsyncGenerator[Interrupts, None]:
+    """Obey Ctrl-C and SIGTERM while the block runs; it is cancelled where they say to leave."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            interrupts = Interrupts(nursery.cancel_scope)
+            nursery.start_soon(interrupts.watch, signals)
+            yield interrupts
+            nursery.cancel_scope.cancel()
+
+
+async def show_answer(
+    session: Session, screen: Screen, interrupts: Interrupts, *, statistics: bool
+) -> Response:
+    """Print an answer as it comes. What was printed stays, however it ends."""
+    interrupts.session = session
+    try:
+        async for chunk in session:
+            screen.show(chunk)
+        response = await session.response()
+    finally:
+        interrupts.session = None
+        screen.end_line()
+        if statistics:
+            screen.say(statistics_line(session.statistics()))
+    return response
+
+
 async def chat(
     command: ChatCommand, prompt: str, tools: Tools, screen: Screen, reader: LineReader | None
 ) -> int:
@@ -71,21 +101,17 @@ async def chat(
     """
     code = 0
     question = messages_of(prompt) if reader is None else ()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            interrupts = Interrupts(nursery.cancel_scope)
-            nursery.start_soon(interrupts.watch, signals)
-            with ExitStack() as fetching:
-                progress = fetching.enter_context(shown_progress(screen))
-                async with serving(command.model, progress=progress) as model:
-                    fetching.close()
-                    talk = Talk(command, model, tools, screen, interrupts)
-                    if reader is None:
-                        response = await talk.answer(question)
-                        code = INTERRUPTED if response.stop_reason == "cancelled" else 0
-                    else:
-                        await talk.converse(reader)
-            nursery.cancel_scope.cancel()
+    async with heeding_signals() as interrupts:
+        with ExitStack() as fetching:
+            progress = fetching.enter_context(shown_progress(screen))
+            async with serving(command.model, progress=progress) as model:
+                fetching.close()
+                talk = Talk(command, model, tools, screen, interrupts)
+                if reader is None:
+                    response = await talk.answer(question)
+                    code = INTERRUPTED if response.stop_reason == "cancelled" else 0
+                else:
+                    await talk.converse(reader)
     return code if interrupts.exit_code is None else interrupts.exit_code
 
 
@@ -100,10 +126,12 @@ class Talk:
         self._tools = tools
         self._screen = screen
         self._interrupts = interrupts
+        self._asked = 0
 
     async def answer(self, messages: tuple[Message, ...]) -> Response:
         """Print the answer to the last of `messages`. What was printed stays, however it ends."""
         command, screen = self._command, self._screen
+        self._asked += 1
         async with open_session(
             self._model,
             messages,
@@ -111,17 +139,9 @@ class Talk:
             tools=self._tools,
             max_tokens=command.max_tokens,
             temperature=command.temperature,
+            record=None if command.record is None else numbered(Path(command.record), self._asked),
         ) as session:
-            self._interrupts.session = session
-            try:
-                async for chunk in session:
-                    screen.show(chunk)
-                response = await session.response()
-            finally:
-                self._interrupts.session = None
-                screen.end_line()
-                if command.statistics:
-                    screen.say(statistics_line(session.statistics()))
+            response = await show_answer(session, screen, self._interrupts, statistics=command.statistics)
         if (early := early_end(response.stop_reason)) is not None:
             screen.say(f"streamd: {early}")
         return response
