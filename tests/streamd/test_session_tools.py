@@ -397,3 +397,42 @@ async def test_thinking_goes_back_whole() -> None:
     ]
     assert answered.text == "Take one."
     assert (answered.usage.input_tokens, answered.usage.output_tokens) == (6, 18)
+
+
+async def test_calls_that_share_an_id_on_the_wire() -> None:
+    """The same call sent twice is one call; another call with its id is run too, under an id of its own."""
+    bergen = call("weather", '{"city":"Bergen"}', "call_1", 2)
+    thrice = [OSLO, call("weather", '{"city":"Oslo"}', "call_1", 1), bergen]
+    async with scripted_network(calls(*thrice), FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[weather], client=client)
+        told = [(m["tool_call_id"], m["content"]) for m in sent(network, 1) if m["role"] == "tool"]
+    made = answered.messages[1].tool_calls
+    assert [each.arguments["city"] for each in made] == ["Oslo", "Bergen"]
+    assert told == [(made[0].id, "Oslo: rain"), (made[1].id, "Bergen: rain")]
+    assert made[0].id != made[1].id
+    assert sorted(ran) == ["Bergen", "Oslo"]
+
+
+async def test_ten_rounds_are_made_unless_more_are_allowed() -> None:
+    """Tools are run by default, and the tenth request is the last."""
+    async with scripted_network(calls(OSLO)) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[weather], client=client)
+        assert len(network.requests) == 10
+    assert answered.stop_reason == "max_rounds"
+    assert len(ran) == 10
+
+
+async def test_a_tool_has_thirty_seconds_unless_told_otherwise(autojump_clock: MockClock) -> None:
+    """The default bound of a call; the time of a call is its own, and the rounds have none together."""
+
+    async def slow(seconds: float) -> str:
+        await trio.sleep(seconds)
+        return "slept"
+
+    turns = [calls(call("slow", f'{{"seconds":{seconds}}}')) for seconds in (29, 31, 29)]
+    async with scripted_network(*turns, FINAL) as (network, client):
+        answered = await stream(chat_model(network.url), "Hi", tools=[slow], client=client)
+    assert [result.content for message in answered.messages for result in message.tool_results] == [
+        *("slept", "Error: the tool took longer than 30 s", "slept")
+    ]
+    assert trio.current_time() == pytest.approx(29 + 30 + 29)
