@@ -152,9 +152,9 @@ def test_no_token_shows() -> None:
 
 
 def test_what_was_never_asked_for_is_no_secret() -> None:
-    """A refusal may come before any token was needed."""
-    error = service(Bearer(TokenSource(lambda: KEY))).error(503, {}, b"busy")
-    assert error.status_code == 503
+    """A refusal may come before any token was needed, or where none is."""
+    for auth in (Bearer(TokenSource(lambda: KEY)), NoAuth()):
+        assert service(auth).error(503, {}, b"busy").status_code == 503
 
 
 @pytest.mark.parametrize(
