@@ -16,7 +16,15 @@ from ._retry import Retry
 from ._timers import Timeouts
 from .errors import ConfigError
 
-__all__ = ["check_client", "check_runtime", "check_stream", "conceal", "conceal_headers", "options_of"]
+__all__ = [
+    "check_client",
+    "check_id",
+    "check_runtime",
+    "check_stream",
+    "conceal",
+    "conceal_headers",
+    "options_of",
+]
 
 
 def check_runtime(
@@ -56,14 +64,20 @@ def check_stream(*, high_watermark: object, timeouts: object) -> None:
         raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
 
 
-def check_client(client: object) -> None:
+def check_client(client: object, name: str = "client") -> None:
     """Raise `ConfigError` for what cannot send a request."""
     if client is not None and not inspect.iscoroutinefunction(getattr(client, "send", None)):
         raise ConfigError(
-            f"client must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
+            f"{name} must be an httpx.AsyncClient or httpx2.AsyncClient, not {type(client).__name__}"
         )
     if getattr(client, "is_closed", False) is True:
         raise ConfigError("the client is closed: open it around the session")
+
+
+def check_id(id: object) -> None:  # noqa: A002 - as `Session.id`
+    """Raise `ConfigError` for what cannot be a session's name."""
+    if id is not None and not (isinstance(id, str) and id):
+        raise ConfigError(f"id must be a text that is not empty, or None, not {id!r}")
 
 
 def _check_count(name: str, value: object) -> None:

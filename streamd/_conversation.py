@@ -31,6 +31,7 @@ from ._output import Output
 from ._pipeline import Pipeline, crashed
 from ._recorder import Recorder
 from ._retry import Retry
+from ._retry_budget import RetryTokens
 from ._state import SessionState
 from ._timers import Timeouts
 from ._toolbox import Toolbox
@@ -43,6 +44,7 @@ __all__ = ["Conversation", "Plan"]
 class Plan(Struct, frozen=True, kw_only=True):
     """What a session was asked to do, checked and resolved: nothing in it changes."""
 
+    id: str = "session"
     provider: Provider
     context: Context
     options: Options
@@ -51,6 +53,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_rounds: int
     timeouts: Timeouts
     retry: Retry | None
+    tokens: RetryTokens | None = None
     output: Output | None = None
     recorder: Recorder | None = None
 
@@ -89,11 +92,12 @@ class Conversation:
             if limit.cancelled_caught and total is not None:
                 raise Stalled("total", total)
         except Exception as exc:  # noqa: BLE001  (told to the consumer, whatever it is)
-            self._finish(crashed(exc))
+            self.finish(crashed(exc))
         else:
-            self._finish(None)
+            self.finish(None)
 
-    def _finish(self, error: StreamdError | None) -> None:
+    def finish(self, error: StreamdError | None) -> None:
+        """Note how the session ended, and tell the consumer; what ended before stays as it ended."""
         if error is not None:
             # Servers repeat keys, in their errors and in what they send for an answer.
             redact_error(error, [value for _, value in self._request.headers if isinstance(value, Secret)])
@@ -176,11 +180,13 @@ class Conversation:
             await pipeline.run(pipeline.producer(self._request, self._client), name="turn")
             error = turn.error
             if error is None:
+                if plan.tokens is not None and turn.status == "done":
+                    plan.tokens.refill()
                 return
             delay = None
             if plan.retry is not None and not turn.delivered:
                 delay = plan.retry.delay(error, state.retries, random.random())
-            if delay is None:
+            if delay is None or not (plan.tokens is None or plan.tokens.take()):
                 raise error
             state.retries += 1
             await trio.sleep(delay)

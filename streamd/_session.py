@@ -54,6 +54,11 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     def __repr__(self) -> str:
         return f"<streamd.Session {self._plan.provider.name}:{self._plan.options.model} {self.status}>"
 
+    @property
+    def id(self) -> str:
+        """What it is called: the `id` it was opened with; without one `session`, or a name from its runtime."""
+        return self._plan.id
+
     async def receive(self) -> Chunk:
         """The next chunk, waited for.
 
