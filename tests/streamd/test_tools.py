@@ -84,6 +84,10 @@ def unholdable(city: threading.Lock) -> str:
     return ""
 
 
+def undescribable(__init__: str) -> str:
+    return ""
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
     [
@@ -91,6 +95,7 @@ def unholdable(city: threading.Lock) -> str:
         (star, "cannot be given by name"),
         (unreadable, "cannot be read"),
         (unholdable, "unholdable"),
+        (undescribable, "'undescribable' cannot be described"),
         (3, "made of a function"),
         (Place.where, "give object.where"),
     ],
