@@ -12,6 +12,7 @@ from ._formats import FORMATS
 from ._hosted import HOSTED
 from ._own_servers import OWN_SERVERS
 from ._place import shown_base_url
+from ._plugins import registered
 from ._row import ProviderRow
 
 __all__ = ["PROVIDERS", "ProviderInfo", "known_providers"]
@@ -50,13 +51,21 @@ class ProviderInfo(Struct, frozen=True):
 
 
 def known_providers(environ: Mapping[str, str] | None = None) -> tuple[ProviderInfo, ...]:
-    """Every provider of `PROVIDERS` as the environment has it, in the order of the table.
+    """Every provider of `PROVIDERS` as the environment has it, in the order of the table, and those of plugins.
+
+    Of a plugin's provider only its name is known before it is made: its wire is `plugin`, and its title what makes it.
 
     Args:
         environ: The environment; the process's own where None.
     """
     environ = os.environ if environ is None else environ
-    return tuple(_info(name, row, environ) for name, row in PROVIDERS.items())
+    table = [_info(name, row, environ) for name, row in PROVIDERS.items()]
+    others = [
+        ProviderInfo(name, "plugin", None, (), (), key_required=False, key_set=False, title=entry.value)
+        for name, entry in sorted(registered().items())
+        if name not in PROVIDERS
+    ]
+    return (*table, *others)
 
 
 def _info(name: str, row: ProviderRow, environ: Mapping[str, str]) -> ProviderInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, cast
@@ -159,9 +160,15 @@ def _known_names() -> str:
 
 
 def _unknown(name: str) -> str:
-    near = get_close_matches(name.lower(), PROVIDERS.keys() | registered().keys(), n=1)
+    near = get_close_matches(name.lower(), PROVIDERS.keys() | registered().keys(), n=1) or _titled(name)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"there is no provider {redact(name)!r}: {hint}The known providers are {_known_names()}"
+
+
+def _titled(text: str) -> list[str]:
+    """The providers that call themselves so, as Moonshot does Kimi; a text of two letters names nobody."""
+    wanted = re.compile(rf"\b{re.escape(text)}\b", re.IGNORECASE)
+    return [name for name, row in PROVIDERS.items() if len(text) > 2 and wanted.search(row.title)]
 
 
 def _kind(value: object) -> str:

@@ -59,6 +59,8 @@ def print_providers(providers: Sequence[ProviderInfo], out: TextIO, wanted: str 
 
 
 def _row(provider: ProviderInfo) -> Row:
+    if provider.wire == "plugin":
+        return provider.name, "plugin", "-", "", provider.title
     unset = "no" if provider.key_required else "optional"
     return (
         provider.name,

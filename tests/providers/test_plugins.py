@@ -18,6 +18,7 @@ from streamd.providers import (
     Secret,
     Service,
     Setting,
+    known_providers,
     resolve,
     resolve_model,
 )
@@ -70,6 +71,14 @@ def test_the_pages_package_refuses_and_is_suggested_as_the_table_is() -> None:
         resolve("example")
     with pytest.raises(ConfigError, match=r"did you mean 'example'\?"):
         resolve("exampel")
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_pages_package_is_listed() -> None:
+    """After the table, as a plugin, with what makes it; those of the table are not listed twice."""
+    *table, last = known_providers({})
+    assert [info.name for info in table] == list(PROVIDERS)
+    assert (last.name, last.wire, last.title) == ("example", "plugin", "streamd_example:example")
 
 
 def test_the_pages_row_makes_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:

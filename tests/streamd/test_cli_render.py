@@ -270,6 +270,12 @@ def test_the_table_can_be_of_those_wanted():
     assert provider_rows(known, "no such text") == []
 
 
+def test_a_plugins_provider_shows_what_makes_it():
+    """Of a plugin's provider its name is known, and where it comes from."""
+    plugin = ProviderInfo("x", "plugin", None, (), (), False, False, title="package:make")
+    assert provider_rows([plugin])[1] == ("x", "plugin", "-", "", "package:make")
+
+
 def test_the_table_says_whether_there_was_any():
     """The caller learns whether a wanted provider was there."""
     out = io.StringIO()
