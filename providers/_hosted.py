@@ -81,12 +81,13 @@ HOSTED: dict[str, ProviderRow] = {
         docs="https://docs.cohere.com/reference/chat-stream",
         unchecked="the names of the variables",
     ),
-    # A turn that called a tool is refused without its reasoning; JSON is asked for without a schema.
+    # A turn that called a tool is refused without its reasoning, and so is a call that is forced on a model that
+    # thinks; JSON is asked for without a schema.
     "deepseek": ProviderRow(
         title="DeepSeek",
         base_url="https://api.deepseek.com",
         key_env=("DEEPSEEK_API_KEY",),
-        quirks=ChatQuirks(thinking="reasoning_content", output="json_object"),
+        quirks=ChatQuirks(thinking="reasoning_content", output="json_object", output_beside_tools=True),
         docs="https://api-docs.deepseek.com/guides/thinking_mode",
     ),
     "doubleword": ProviderRow(
@@ -224,7 +225,7 @@ HOSTED: dict[str, ProviderRow] = {
         base_url="https://api.z.ai/api/paas/v4",
         key_env=("ZAI_API_KEY",),
         base_url_env=("ZAI_BASE_URL",),
-        quirks=ChatQuirks(thinking="reasoning_content", output="json_object"),
+        quirks=ChatQuirks(thinking="reasoning_content", output="json_object", output_beside_tools=True),
         docs="https://docs.z.ai/guides/develop/http/introduction",
         unchecked="the quirks",
     ),
@@ -232,7 +233,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="Z.AI, coding plan",
         base_url="https://api.z.ai/api/coding/paas/v4",
         key_env=("ZAI_API_KEY",),
-        quirks=ChatQuirks(thinking="reasoning_content", output="json_object"),
+        quirks=ChatQuirks(thinking="reasoning_content", output="json_object", output_beside_tools=True),
         docs="https://docs.z.ai/devpack/overview",
         unchecked=_ELSEWHERE,
     ),

@@ -19,6 +19,14 @@ _SAID = frozenset(
 )
 _DROPPED = frozenset(("default", "discriminator", "examples", "deprecated"))
 
+_TYPES: dict[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
+
 
 class _Inexpressible(Exception):
     """The schema says something that the part of JSON schema has no words for."""
@@ -88,9 +96,22 @@ def _converted(schema: Mapping[str, Any], *, all_required: bool) -> dict[str, An
         raise _Inexpressible("a list of anything")
     if not converted.keys() & {"$ref", "type", "enum", "const", "anyOf"}:
         raise _Inexpressible("a value of any kind")
+    if "enum" in converted and "type" not in converted:
+        converted |= _typed(converted.pop("enum"))
     if "$ref" in converted and len(converted) > 1:  # nothing may stand beside it
         converted["anyOf"] = [{"$ref": converted.pop("$ref")}]
     return converted
+
+
+def _typed(choices: list[Any]) -> dict[str, Any]:
+    """Choices with the type they are of, which the servers want, or as a union of those of each type."""
+    by_type: dict[str, list[Any]] = {}
+    for choice in choices:
+        if type(choice) not in _TYPES:
+            raise _Inexpressible("a choice of objects or lists")
+        by_type.setdefault(_TYPES[type(choice)], []).append(choice)
+    typed: list[dict[str, Any]] = [{"type": type_, "enum": of_it} for type_, of_it in by_type.items()]
+    return typed[0] if len(typed) == 1 else {"anyOf": typed}
 
 
 def _is_recursive(schema: Mapping[str, Any]) -> bool:

@@ -44,7 +44,31 @@ def test_what_cannot_be_said_is_described() -> None:
             "items": {"type": "string"},
             "description": "minItems: 1, uniqueItems: True",
         },
-        "kind": {"enum": ["a", "b"]},
+        "kind": {"type": "string", "enum": ["a", "b"]},
+    }
+
+
+def test_choices_have_their_type() -> None:
+    """A choice without a type is given its own, and one of several types becomes a union."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "some": {"enum": ["a", 1, 2, None], "description": "One of these"},
+            "one": {"enum": [1]},
+        },
+    }
+    converted = strict_schema(schema)
+    assert converted is not None
+    assert converted["properties"] == {
+        "some": {
+            "description": "One of these",
+            "anyOf": [
+                {"type": "string", "enum": ["a"]},
+                {"type": "integer", "enum": [1, 2]},
+                {"type": "null", "enum": [None]},
+            ],
+        },
+        "one": {"type": "integer", "enum": [1]},
     }
 
 
@@ -56,6 +80,8 @@ INEXPRESSIBLE: list[dict[str, Any]] = [
     {"type": "array"},
     {"type": "array", "items": {}},
     {"type": "array", "prefixItems": [{"type": "integer"}], "items": False},
+    {"type": "array", "items": False},
+    {"enum": [{"a": 1}]},
     {"type": "string", "x-own": 1},
     {"anyOf": [{"type": "string"}, {"type": "object"}]},
 ]
