@@ -56,7 +56,11 @@ from ._response import SessionMetadata as SessionMetadata
 from ._response import SessionStatistics as SessionStatistics
 from ._retry import Retry as Retry
 from ._retry_budget import RetryBudget as RetryBudget
+from ._runtime import Runtime as Runtime
+from ._runtime import RuntimeStatistics as RuntimeStatistics
+from ._runtime import open_runtime as open_runtime
 from ._session import Session as Session
+from ._sessions import OnFull as OnFull
 from ._stream_server import StreamServer as StreamServer
 from ._text_stream import TextStream as TextStream
 from ._timers import Timeouts as Timeouts
@@ -68,6 +72,7 @@ from ._transport import HTTPTransport as HTTPTransport
 from ._turn import Status as Status
 from ._version import __version__ as __version__
 from .errors import ActorCrashed as ActorCrashed
+from .errors import AdmissionError as AdmissionError
 from .errors import APIError as APIError
 from .errors import AuthenticationError as AuthenticationError
 from .errors import BadRequestError as BadRequestError
@@ -88,19 +93,23 @@ from .errors import QuotaError as QuotaError
 from .errors import RateLimitError as RateLimitError
 from .errors import RecordingFailed as RecordingFailed
 from .errors import RedirectRefused as RedirectRefused
+from .errors import RuntimeClosed as RuntimeClosed
 from .errors import SequenceGap as SequenceGap
 from .errors import ServerError as ServerError
+from .errors import SessionExists as SessionExists
 from .errors import Stalled as Stalled
 from .errors import StreamdError as StreamdError
 from .errors import StreamError as StreamError
 from .errors import Timer as Timer
 from .errors import ToolError as ToolError
+from .errors import TooManySessions as TooManySessions
 from .errors import TransportError as TransportError
 from .errors import Truncated as Truncated
 
 __all__ = [
     "APIError",
     "ActorCrashed",
+    "AdmissionError",
     "Approve",
     "AuthenticationError",
     "BadRequestError",
@@ -132,6 +141,7 @@ __all__ = [
     "ModelUnavailable",
     "NotAStream",
     "NotFoundError",
+    "OnFull",
     "OutputError",
     "OverloadedError",
     "Part",
@@ -149,6 +159,9 @@ __all__ = [
     "Response",
     "Retry",
     "RetryBudget",
+    "Runtime",
+    "RuntimeClosed",
+    "RuntimeStatistics",
     "ScoredToken",
     "Secret",
     "SequenceGap",
@@ -156,6 +169,7 @@ __all__ = [
     "ServerToolCall",
     "ServerToolResult",
     "Session",
+    "SessionExists",
     "SessionMetadata",
     "SessionStatistics",
     "Stalled",
@@ -171,6 +185,7 @@ __all__ = [
     "Timeouts",
     "Timer",
     "TokenLogProb",
+    "TooManySessions",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
@@ -182,6 +197,7 @@ __all__ = [
     "Usage",
     "__version__",
     "open_local_server",
+    "open_runtime",
     "open_session",
     "open_stream_server",
     "replay",

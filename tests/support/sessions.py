@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from streamd import Chunk, HTTPTransport, Session, StreamdError, open_session
+from streamd import Chunk, HTTPTransport, Runtime, Session, StreamdError, open_runtime, open_session
+from tests.support.leaks import no_leaks
 from tests.support.server import Network, Script, memory_network
 
 KEY = "sk-canary-5ecre7"
@@ -40,6 +41,17 @@ async def scripted_session(*scripts: Script, prompt: Any = "Hi", **options: Any)
         open_session(chat_model(network.url), prompt, client=client, **options) as session,
     ):
         yield session
+
+
+@asynccontextmanager
+async def scripted_runtime(*scripts: Script, **options: Any) -> AsyncIterator[tuple[Runtime, Network, Any]]:
+    """A runtime whose sessions reach a scripted server in memory, which nothing outlives; and the server's model."""
+    async with (
+        scripted_network(*scripts) as (network, client),
+        no_leaks(),
+        open_runtime(connections=client, **options) as runtime,
+    ):
+        yield runtime, network, chat_model(network.url)
 
 
 async def read(session: Session) -> tuple[list[Chunk], StreamdError | None]:
