@@ -27,7 +27,7 @@ from streamd import (
 from streamd._output import Output, output_of
 from streamd._partial import NOTHING, GrowingOutput
 from streamd._prefix import Unfit, visible
-from tests.support.outputs import Item, Order, text_of, values
+from tests.support.outputs import Circle, Item, Order, Square, text_of, values
 
 
 def output(type_: Any) -> Output:
@@ -122,6 +122,17 @@ def test_what_is_shown_while_it_grows() -> None:
         [12, {"name": "pen", "price": 3.5}],
         [12, {"name": "pen", "price": 3.5, "kind": "new"}],
         [12, {"name": "pen", "price": 3.5, "kind": "new"}, 7],
+    ]
+
+
+def test_what_was_shown_stays() -> None:
+    """Half a number hides what stood before it from the parser, and takes nothing back."""
+    growing = GrowingOutput(output(Circle | Square))
+    parts = ['{"value": {"type": "Circle"', ', "radius": 0', ".", "5", "}}"]
+    assert looks(growing, [*map(Text, parts), Stop("stop")]) == [
+        {},
+        {"type": "Circle"},
+        {"type": "Circle", "radius": 0.5},
     ]
 
 

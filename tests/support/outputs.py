@@ -9,7 +9,7 @@ import attrs
 import msgspec
 from hypothesis import strategies as st
 
-__all__ = ["SHAPES", "Shape", "text_of", "values"]
+__all__ = ["SHAPES", "Circle", "Item", "Node", "Order", "Point", "Shape", "Square", "text_of", "values"]
 
 
 class Item(msgspec.Struct, frozen=True):
