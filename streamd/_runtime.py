@@ -20,8 +20,8 @@ from ._retry_budget import RetryBudget
 from ._session import Session
 from ._sessions import OnFull, Sessions
 from ._signature import method_takes_arguments_of
-from ._state import Status
 from ._transport import HTTPTransport
+from ._turn import Status
 from .errors import ConfigError
 
 __all__ = ["Runtime", "RuntimeStatistics", "open_runtime"]

@@ -25,7 +25,7 @@ from ._http import HTTPClient
 from ._opening import Opening
 from ._retry_budget import RetryBudget, RetryTokens
 from ._session import Session
-from ._state import Status
+from ._turn import Status
 from .errors import AdmissionError, RuntimeClosed, SessionExists, TooManySessions
 
 __all__ = ["OnFull", "Sessions"]
