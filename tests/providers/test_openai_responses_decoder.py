@@ -202,6 +202,7 @@ def test_a_response_that_fails(end: dict[str, Any], kind: type[APIError], code: 
     chunks, error = decode(WIRE, body(text_delta("a"), end))
     assert chunks == [START, Text("a")]
     assert type(error) is kind
+    assert isinstance(error, APIError)
     assert error.in_stream
     assert error.code == code
 

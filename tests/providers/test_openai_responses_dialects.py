@@ -1,6 +1,7 @@
 """The Responses API as those speak it who copied it: texts that come late, ids that change, places that are missing."""
 
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from tests.support.decoding import decode, named, sse
 from tests.support.responses import ITEMS, body, ended, sent
 
 WIRE = "openai-responses"
-PART = {"type": "output_text", "text": "Ulm, Köln.", "annotations": []}
-MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "content": [PART]}
-AT = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+PART: dict[str, Any] = {"type": "output_text", "text": "Ulm, Köln.", "annotations": []}
+MESSAGE: dict[str, Any] = {"type": "message", "id": "msg_1", "role": "assistant", "content": [PART]}
+AT: dict[str, Any] = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
 
 
 def text(chunks: list[Chunk]) -> str:
@@ -136,7 +137,7 @@ def test_one_place_for_every_item() -> None:
     assert [call.arguments for call in message.tool_calls] == [{"town": "Ulm"}, {}]
 
 
-def _all(place: Any) -> list[dict[str, Any]]:
+def _all(place: Callable[[int], int]) -> list[dict[str, Any]]:
     return [event for index, each in enumerate(ITEMS) for event in sent(each, place(index))]
 
 

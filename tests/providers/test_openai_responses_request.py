@@ -43,15 +43,20 @@ WIRE = "openai-responses"
 ASK = Context((Message.user("hi"),))
 PLAIN = Options("m")
 PLAIN_QUIRKS = ResponsesQuirks()
-SCHEMA = {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]}
-SEARCHED = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "q"}}
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]}
+SEARCHED: dict[str, Any] = {
+    "type": "web_search_call",
+    "id": "ws_1",
+    "status": "completed",
+    "action": {"query": "q"},
+}
 
 
 def body(
     context: Context, options: Options = PLAIN, quirks: ResponsesQuirks = PLAIN_QUIRKS
 ) -> dict[str, Any]:
     """The body of a request, decoded."""
-    return msgspec.json.decode(openai_responses_body("here", context, options, quirks))
+    return msgspec.json.decode(openai_responses_body("here", context, options, quirks), type=dict[str, Any])
 
 
 def items(*messages: Message, quirks: ResponsesQuirks = PLAIN_QUIRKS, **more: Any) -> list[dict[str, Any]]:
