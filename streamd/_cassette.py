@@ -64,7 +64,7 @@ class Cassette:
     @contextmanager
     def inserted(self) -> Generator[None, None, None]:
         """While the block runs, sessions are recorded or played, in whatever thread they are opened."""
-        with staging(self._stage):
+        with staging(self._stage, offline=not self.recording):
             yield
 
     def keep(self) -> None:

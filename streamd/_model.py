@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import PurePath
 
 from streamd.providers import ModelSpec, Provider, resolve_model
 
-from ._local_model import Progress
-from ._local_server import open_local_server
+from ._ambient import is_offline
+from ._local_model import DEFAULT_MODEL, Progress
+from ._local_server import LocalServer, open_local_server
 
 __all__ = ["serving"]
 
@@ -21,8 +23,8 @@ async def serving(
     """The provider of a model and the model's name there, for as long as the block runs.
 
     `"local"`, `"local:/path/to/a.gguf"` and `("local", "/path/to/a.gguf")` start a server of their own, and stop it
-    on exit; any other model is looked up, and that is all. `progress` is called with the bytes come and the bytes
-    expected while the built-in model is fetched.
+    on exit, unless sessions are only played; any other model is looked up, and that is all. `progress` is called with
+    the bytes come and the bytes expected while the built-in model is fetched.
     """
     match model:
         case str() if re.match(r"local(?=[:/]|$)", model):
@@ -32,5 +34,9 @@ async def serving(
         case _:
             yield resolve_model(model)
             return
+    if is_offline():
+        unstarted = LocalServer(PurePath(file or DEFAULT_MODEL.member).stem)
+        yield unstarted.provider, unstarted.model
+        return
     async with open_local_server(file or None, progress=progress) as server:
         yield server.provider, server.model

@@ -33,7 +33,7 @@ MAX_RECORDING = 64 * 1024 * 1024
 READ_COST = 64
 """Bytes that one read costs beside its own."""
 
-log = logging.getLogger("streamd.recording")
+log = logging.getLogger("streamd")
 
 
 @final
@@ -42,7 +42,7 @@ class Recorder:
 
     Taking down costs an append for each read of the network; secrets are taken out when it is written, in a thread.
     Nothing here fails the session: what keeps the recording from being made is `error`, and a line of the logger
-    `streamd.recording`.
+    `streamd`.
 
     Args:
         path: The file. It is replaced whole when the recording is there, and not touched before.

@@ -37,6 +37,7 @@ def test_an_example_runs(
     local_server: LocalServer,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """An example is a whole program; where it scripts the model, or needs none, it prints what the page shows.
 
@@ -45,6 +46,7 @@ def test_an_example_runs(
     for provider, path in (("ANTHROPIC", ""), ("OPENAI", "/v1")):
         monkeypatch.setenv(f"{provider}_BASE_URL", f"{local_server.base_url}{path}")
         monkeypatch.setenv(f"{provider}_API_KEY", "none")
+    monkeypatch.chdir(tmp_path)  # some write a file
     # Begun at its own line, so that a traceback points into the page.
     program = compile("\n" * (line - 1) + source, page, "exec")
     exec(program, {"__name__": "__main__"})

@@ -218,6 +218,23 @@ def test_no_key_is_needed_to_play(project: Project, server: Server, monkeypatch:
     assert "canary" not in (project.cassettes / "test_one.json").read_text("utf-8")
 
 
+def test_no_local_server_is_started_to_play(
+    project: Project, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was recorded of the local model is played without it."""
+    source = """
+        import os, streamd, trio
+
+        def test_one(streamd_cassette):
+            model = %s
+            assert trio.run(streamd.stream, model, "Hi").text == "Hello"
+    """
+    at_server = '("local", {"base_url": os.environ["APP_URL"]}), "SmolLM2-135M-Instruct.Q4_1"'
+    project.run(source % at_server, server.url).assert_outcomes(passed=1)
+    monkeypatch.setattr("streamd._model.open_local_server", None)
+    project.run(source % '"local"', NOWHERE).assert_outcomes(passed=1)
+
+
 def test_a_cassette_that_cannot_be_written_is_told(project: Project, server: Server) -> None:
     """The test passes, and its teardown says why it will ask the model again."""
     result = project.run(

@@ -244,7 +244,7 @@ async def test_what_cannot_be_written_fails_the_recording_alone(
     assert answered.text == "Hello"
     assert isinstance(session.recording_error, RecordingFailed)
     assert "cannot be written: No such file" in str(session.recording_error)
-    assert [each.getMessage() for each in caplog.records if each.name == "streamd.recording"] == [
+    assert [each.getMessage() for each in caplog.records if each.name == "streamd"] == [
         str(session.recording_error)
     ]
     assert os.listdir(tmp_path) == []
