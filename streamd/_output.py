@@ -14,7 +14,7 @@ from streamd.providers import Message, OutputSpec, StopReason, ToolCall, ToolRes
 from ._output_schema import Mismatch, OutputSchema
 from .errors import ConfigError, OutputError
 
-__all__ = ["Output", "output_of"]
+__all__ = ["Output", "arguments_text", "output_of", "unfenced"]
 
 _FENCE = re.compile(r"\s*```json[ \t]*\r?\n(?P<inner>.*?)\s*```\s*", re.DOTALL)
 _REFUSED: dict[StopReason, str] = {
@@ -48,7 +48,7 @@ class Output(Struct, frozen=True):
     def text(self, message: Message) -> str:
         """The JSON text that a turn's answer is; the first, where the model called for several."""
         for call in self.calls(message):
-            return msgspec.json.encode(call.arguments).decode()
+            return arguments_text(call)
         return unfenced(message.text)
 
     def read(self, message: Message) -> Any:
@@ -127,6 +127,14 @@ def output_of(output_type: Any, retries: object, tools: Collection[str]) -> Outp
     while name in tools:
         name = f"final_{name}"
     return Output(OutputSchema(output_type), name, retries)
+
+
+def arguments_text(call: ToolCall) -> str:
+    """The arguments of a call as JSON text; empty where they are nested too deeply to be written."""
+    try:
+        return msgspec.json.encode(call.arguments).decode()
+    except RecursionError:
+        return ""
 
 
 def unfenced(text: str) -> str:

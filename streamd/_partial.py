@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Self, final
 
-import msgspec
 import trio
 
 from streamd.providers import Chunk, Reset, Stop, Text, ToolCall, ToolCallDelta
 
-from ._output import Output, unfenced
+from ._output import Output, arguments_text, unfenced
 from ._output_schema import Mismatch
 from ._prefix import Unfit, goes_on, visible
 from .errors import ConfigError, StreamdError
@@ -77,8 +76,8 @@ class GrowingOutput:
                     self._call, self._pieces, self._size, self._next = index, [], 0, 1
                 if self._call == index:
                     self._add(fragment)
-            case ToolCall(_, _, self._output.name, arguments) if self._call_text is None:
-                self._call_text = msgspec.json.encode(arguments).decode()
+            case ToolCall(name=self._output.name) if self._call_text is None:
+                self._call_text = arguments_text(chunk)
             case Stop():
                 self._over, self._next = True, 0
             case Reset():

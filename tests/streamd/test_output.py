@@ -278,6 +278,20 @@ async def test_a_forced_call_that_fails_leaves_a_valid_conversation() -> None:
     assert [message.role for message in session.messages] == ["assistant", "tool"]
 
 
+def test_arguments_nested_too_deeply_are_no_accident() -> None:
+    """Arguments that cannot be written as JSON are an empty answer, not a crash."""
+    deep: list[Any] = []
+    for _ in range(1_000_000):
+        deep = [deep]
+    message = Message("assistant", (ToolCall(0, "call_1", "answer", {"value": deep}),))
+    output = output_of(list[Any], 0, ())
+    assert output is not None
+    with pytest.raises(OutputError, match="the answer is empty"):
+        output.read(message)
+    while deep:  # freed level by level, as its own end would recurse
+        deep = deep.pop()
+
+
 async def test_text_instead_of_the_call_is_read() -> None:
     """A model that answers in text where it was to call is read all the same."""
     async with scripted_network(says(OSLO)) as (network, client):
