@@ -18,16 +18,25 @@ _VALUE = r"[^\s\"'\\{}\[\],]"  # no more than the value: what is JSON stays JSON
 
 _SCHEME = re.compile(r"\s*(?:basic|bearer|token)\s+", re.IGNORECASE)
 
+_NAMES = (
+    *("sk", "pk", "rk", "gsk", "xai", "csk", "fw", "hf", "tgp", "nvapi", "pplx", "gho", "ghp"),
+    *("github_pat", "xoxa", "xoxb", "xoxp"),
+)
 _PATTERNS = (
-    re.compile(
-        r"()\b(?:sk|pk|rk|gsk|xai|csk|fw|hf|tgp|nvapi|pplx|gh[op]|github_pat|xox[abp])[-_][\w.*-]{6,}"
+    # What a text must hold, in lower case, for the pattern to find anything in it; that is looked for much faster.
+    (
+        tuple(name + dash for name in _NAMES for dash in "-_"),
+        re.compile(rf"()\b(?:{'|'.join(_NAMES)})[-_][\w.*-]{{6,}}"),
     ),
-    re.compile(r"()\bAIza[\w-]{10,}"),
-    re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),
-    re.compile(r"()\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?"),
+    (("aiza",), re.compile(r"()\bAIza[\w-]{10,}")),
+    (("akia", "asia"), re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{12,}")),
+    (("eyj",), re.compile(r"()\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?")),
     # What follows these words is a key only if it has a digit or a mask: "bearer token required" stays.
-    re.compile(rf"(?i)(\bbearer\s+[\"'\\]*)(?={_VALUE}*[\d*]){_VALUE}+"),
-    re.compile(rf"(?i)(\bapi[ _-]?key(?: provided)?\s*[:=]\s*[\"'\\]*)(?={_VALUE}*[\d*]){_VALUE}+"),
+    (("bearer",), re.compile(rf"(?i)(\bbearer\s+[\"'\\]*)(?={_VALUE}*[\d*]){_VALUE}+")),
+    (
+        ("api",),
+        re.compile(rf"(?i)(\bapi[ _-]?key(?: provided)?\s*[:=]\s*[\"'\\]*)(?={_VALUE}*[\d*]){_VALUE}+"),
+    ),
 )
 
 
@@ -47,16 +56,19 @@ def redact(text: str, secrets: Iterable[Secret] = (), *, mask: Callable[[str], s
         secrets: What must not show; those of fewer than four characters are left alone.
         mask: Gives what stands in the place of a hidden text.
     """
+    folded = text.casefold()
     forms = {form for secret in secrets for form in _forms(secret.reveal())}
-    if forms:
+    # Whatever is hidden of a secret begins as one of its forms does.
+    if any(form[:_SHORTEST].casefold() in folded for form in forms):
         starts = {form[:_PREFIX] for form in forms if len(form) >= _PREFIX}
         hidden = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
         hidden += [re.escape(start) + _REST for start in starts]
         # An excerpt may end within the secret.
         hidden += [re.escape(form[:cut]) + "…" for form in forms for cut in range(_SHORTEST, _PREFIX)]
         text = re.sub("|".join(hidden), lambda found: mask(found[0]), text, flags=re.IGNORECASE)
-    for pattern in _PATTERNS:
-        text = pattern.sub(lambda found: found[1] + mask(found[0][len(found[1]) :]), text)
+    for hints, pattern in _PATTERNS:
+        if any(hint in folded for hint in hints):
+            text = pattern.sub(lambda found: found[1] + mask(found[0][len(found[1]) :]), text)
     return text
 
 
