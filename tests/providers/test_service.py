@@ -11,6 +11,7 @@ from streamd.providers import (
     APIError,
     Bearer,
     ChatQuirks,
+    Citation,
     ConfigError,
     Context,
     KeepsState,
@@ -22,6 +23,7 @@ from streamd.providers import (
     Secret,
     ServerError,
     Service,
+    Text,
     WireFormat,
 )
 
@@ -168,6 +170,16 @@ def test_anthropic_on_vertex_names_no_model_in_its_body() -> None:
     assert b'"anthropic_version":"vertex-2023-10-16"' in request.body
     assert b'"model"' not in request.body
     assert "anthropic-version" not in dict(request.headers)
+
+
+@pytest.mark.parametrize("wire", list(FORMATS))
+def test_what_a_wire_cannot_carry_is_named(wire: str) -> None:
+    """A kind of content that a provider cannot take is refused before any byte is sent, with both names."""
+    context = Context((Message("user", (Text("hi"), Citation("a", "b"))),))
+    with pytest.raises(ConfigError) as caught:
+        Service("here", FORMATS[wire], "https://x.test").request(context, Options("m"))
+    assert str(caught.value).startswith("here: ")
+    assert "'citation'" in str(caught.value)
 
 
 def test_every_wire_is_asked_under_its_own_name() -> None:
