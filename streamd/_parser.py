@@ -108,6 +108,8 @@ class Parser:
             case HTTPStatus(code):
                 self._turn.begin()
                 self._turn.status_code = code
+                if self._recording is not None:
+                    self._recording.head(code, self._turn.headers)
                 self._body = None if 200 <= code < 300 else bytearray()
             case HTTPHeaders():
                 self._turn.begin()

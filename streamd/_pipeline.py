@@ -13,7 +13,7 @@ from ._http import HTTPClient
 from ._http_events import Unpacked
 from ._outlet import Outlet, Recording
 from ._parser import Parser
-from ._producer import produce
+from ._producer import produce, produce_alone
 from ._timers import Clock, Timeouts
 from ._turn import Turn
 from .errors import ActorCrashed, StreamdError
@@ -67,14 +67,12 @@ class Pipeline:
         self._parser = Parser(provider, turn, self.clock, outlet, recording)
 
     def producer(self, request: HTTPRequest, client: HTTPClient | None) -> ChildSpec:
-        """The child that makes a request and feeds its response to the parser."""
+        """The child that makes a request, with a client of its own if there is none, and feeds its response here."""
         self.note_request(request)
-        return ChildSpec(
-            id="producer",
-            run=produce,
-            args=(self.events, self._parser.take, client, request, self._timeouts.connect),
-            restart="transient",
-        )
+        feed, last = (self.events, self._parser.take), (request, self._timeouts.connect)
+        if client is None:
+            return ChildSpec(id="producer", run=produce_alone, args=(*feed, *last), restart="transient")
+        return ChildSpec(id="producer", run=produce, args=(*feed, client, *last), restart="transient")
 
     def note_request(self, request: HTTPRequest) -> None:
         """The response is to this request: it is recorded, and its secrets are kept out of errors."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -10,12 +9,12 @@ import trio
 
 from streamd.providers import HTTPRequest
 
-from ._http import HTTPClient, open_client, open_response
+from ._http import HTTPClient, Response, open_client, open_response
 from ._http_events import HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, Unpacked
 from ._version import USER_AGENT
 from .errors import StreamdError
 
-__all__ = ["produce"]
+__all__ = ["produce", "produce_alone"]
 
 ERROR_BODY_SECONDS = 5.0
 
@@ -23,7 +22,7 @@ ERROR_BODY_SECONDS = 5.0
 async def produce(
     events: trio.MemorySendChannel[Unpacked],
     take: Callable[[HTTPEvent], bool],
-    client: HTTPClient | None,
+    client: HTTPClient,
     request: HTTPRequest,
     connect: float | None,
 ) -> None:
@@ -37,26 +36,40 @@ async def produce(
         events: Into the parser.
         take: The parser, told of the head at once: that holds no chunks, and so needs no room. False if there is
             nothing to read after it.
-        client: Who sends the request; it is not closed. If None, a client of its own, which is.
+        client: Who sends the request; it is not closed.
         request: What is sent.
         connect: How long connecting may take, in seconds.
     """
     with suppress(trio.BrokenResourceError):
         try:
-            async with (
-                open_client(client) as http,
-                open_response(http, request, user_agent=USER_AGENT, connect=connect) as response,
-            ):
+            async with open_response(client, request, user_agent=USER_AGENT, connect=connect) as response:
                 if take(HTTPStatus(response.status)) and take(HTTPHeaders(response.headers)):
-                    # The body of an error is worth a moment, and no more: the status is known.
-                    good = 200 <= response.status < 300
-                    with trio.move_on_after(math.inf if good else ERROR_BODY_SECONDS):
-                        async for data in response.body:
-                            try:
-                                events.send_nowait(HTTPData(data))
-                            except trio.WouldBlock:
-                                await events.send(HTTPData(data))
+                    if 200 <= response.status < 300:
+                        await _send_body(events, response)
+                    else:
+                        # The body of an error is worth a moment, and no more: the status is known.
+                        with trio.move_on_after(ERROR_BODY_SECONDS):
+                            await _send_body(events, response)
             last: HTTPEvent = HTTPDone()
         except StreamdError as error:
             last = HTTPFailure(error)
         await events.send(last)
+
+
+async def produce_alone(
+    events: trio.MemorySendChannel[Unpacked],
+    take: Callable[[HTTPEvent], bool],
+    request: HTTPRequest,
+    connect: float | None,
+) -> None:
+    """Do as `produce` with a client of its own, and close that."""
+    async with open_client(None) as client:
+        await produce(events, take, client, request, connect)
+
+
+async def _send_body(events: trio.MemorySendChannel[Unpacked], response: Response) -> None:
+    async for data in response.body:
+        try:
+            events.send_nowait(HTTPData(data))
+        except trio.WouldBlock:
+            await events.send(HTTPData(data))

@@ -32,8 +32,8 @@ __all__ = ["StreamServer"]
 class StreamServer:
     """One streaming response as an actor: fed HTTP events, asked for chunks (ReqLLM: `StreamServer`).
 
-    It is what a session runs for each of its turns, with a queue of its own and without rounds, tools or retries. Give
-    its `child_spec()` to a supervisor, or open it with `streamd.open_stream_server`. It is fed by `http_event` or by
+    It is one turn of a session, the same pipeline, with a queue of its own and without tools or retries. Give its
+    `child_spec()` to a supervisor, or open it with `streamd.open_stream_server`. It is fed by `http_event` or by
     `start_http`, and read by `next`; several tasks may read, each chunk goes to one of them, in the order they asked.
 
     The server stops by itself when its end and its metadata were read; when the metadata was read and nobody asked for
@@ -47,7 +47,7 @@ class StreamServer:
         high_watermark: How many chunks may be decoded and unread before events are no longer taken in. What one event
             held may come on top.
         fixture_path: Where a recording of the response is written when it has ended.
-        timeouts: The timers, which run from the first event or request on; `Timeouts()` if None. `total` is not used.
+        timeouts: The timers, which run from the first event or request on; `Timeouts()` if None.
         name: How the server is called in its supervisor and in task names.
 
     Raises:

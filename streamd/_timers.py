@@ -51,12 +51,13 @@ class Clock:
     which any timer could fire, looks at the notes, and sleeps on.
     """
 
-    __slots__ = ("_begun", "_byte_at", "_first_at", "_paused_at", "_progress_at", "_timeouts")
+    __slots__ = ("_begun", "_byte_at", "_first_at", "_paused_at", "_progress_at", "_timeouts", "_total_at")
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
         self._begun: trio.Event | None = None  # where the clock is held until then
         self._first_at: float | None = trio.current_time()
+        self._total_at = math.inf
         self._byte_at = math.inf
         self._progress_at = math.inf
         self._paused_at: float | None = None
@@ -67,9 +68,10 @@ class Clock:
         self._first_at = None
 
     def begin(self) -> None:
-        """Count from now."""
+        """Count from now, and the `total` timer too, which is nobody else's here."""
         if self._begun is not None:
             self._first_at = trio.current_time()
+            self._total_at = self._first_at + (self._timeouts.total or math.inf)
             self._begun.set()
 
     @property
@@ -125,7 +127,9 @@ class Clock:
             # A note taken while this task sleeps can only bring a timer forward to one full period from then.
             period = max(LEAST_PERIOD, min(limits.idle or math.inf, limits.progress or math.inf))
             due, which = self.next_deadline()
-            if self._paused_at is None and now >= due:
+            if now >= self._total_at:
+                due, which = self._total_at, "total"
+            if now >= due and (self._paused_at is None or which == "total"):
                 phase: Phase = "stream" if self._byte_at < math.inf else "headers"
                 raise Stalled(which, getattr(limits, which), phase=phase)
-            await trio.sleep_until(min(due if due > now else math.inf, now + period))
+            await trio.sleep_until(min(due if due > now else math.inf, now + period, self._total_at))

@@ -386,6 +386,20 @@ async def test_a_fed_server_has_timers_from_its_first_event_on(autojump_clock: M
         assert (error.which, trio.current_time() - start) == ("first_chunk", pytest.approx(5))
 
 
+async def test_the_total_timer_runs_while_the_reader_pauses(autojump_clock: MockClock) -> None:
+    """It bounds the response from its first event on, whatever comes and whoever reads."""
+    async with fed_server(timeouts=Timeouts(total=100, idle=30), high_watermark=1) as server:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.http_event, HTTPData(text("a")))
+            start = trio.current_time()
+            await trio.sleep(99)
+            assert server.status == "streaming"
+        assert trio.current_time() - start == pytest.approx(100)
+        error = await ended(server)
+        assert isinstance(error, Stalled)
+        assert (error.which, error.seconds) == ("total", 100)
+
+
 async def test_a_metadata_timeout_is_fed_by_progress_alone(autojump_clock: MockClock) -> None:
     """Output moves it on, keep-alives do not; it ends that one call, and the response goes on."""
     async with fed_server() as server, trio.open_nursery() as nursery:

@@ -142,6 +142,18 @@ async def test_every_sender_is_released(way: str) -> None:
         outer.cancel_scope.cancel()
 
 
+async def test_the_death_of_the_reader_releases_the_sender(autojump_clock: MockClock) -> None:
+    """Nobody will make room any more."""
+    log: list[str] = []
+    async with fed_server(high_watermark=2) as server, trio.open_nursery() as nursery:
+        await full(server, nursery, log)
+        async with trio.open_nursery() as readers:
+            readers.start_soon(server.next)
+        assert log == []
+        await trio.sleep(1)
+        assert (log, server.status) == (["filled"], "cancelled")
+
+
 async def test_events_after_the_end_are_ignored() -> None:
     """They change nothing, and nobody waits for them, though the queue is full."""
     async with fed_server(high_watermark=1) as server, trio.open_nursery() as nursery:
