@@ -31,6 +31,8 @@ _INCOMPLETE = {
     "unterminated_tail",
 }
 _MUST_FAIL = {
+    "responses-failed",
+    "responses-no-end",
     "chat-no-end",
     "chat-error",
     "messages-no-end",
