@@ -36,6 +36,7 @@ class Playback(httpx.AsyncBaseTransport):
         speed: How many times faster than it was; infinity for at once.
         recut: How the bodies are cut into reads.
         check: Asked before each request is answered.
+        cancels: Whether the session is cancelled where the recorded one was; otherwise the playback waits there.
     """
 
     def __init__(
@@ -45,10 +46,13 @@ class Playback(httpx.AsyncBaseTransport):
         speed: float,
         recut: Recut = None,
         check: Check | None = None,
+        cancels: bool = False,
     ) -> None:
         self.recording = recording
         self.cut = False
         """Whether the recorded session was cancelled while it read the body that is played."""
+        self._cancels = cancels
+        self._cancelled = False
         self._cancel: Callable[[], None] | None = None
         self._exchanges = deque(recording.exchanges)
         self._results = deque(recording.tool_results)
@@ -59,12 +63,15 @@ class Playback(httpx.AsyncBaseTransport):
         self._round = 0
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:
-        """Call this where the recorded session was cancelled. Without it the playback stops there, and waits."""
+        """Call this where the recorded session was cancelled, which may be behind already."""
         self._cancel = cancel
+        if self._cancelled:
+            cancel()
 
     def cancel(self) -> None:
         """End the session as the recorded one ended."""
-        if self._cancel is not None:
+        self._cancelled = self._cancels
+        if self._cancelled and self._cancel is not None:
             self._cancel()
 
     def pause_after(self, error: StreamdError) -> float | None:
@@ -139,7 +146,7 @@ class Playback(httpx.AsyncBaseTransport):
             case Cut():
                 last = not self._exchanges
                 self.cut = last and self.recording.outcome.status == "cancelled"
-                if self._cancel is None:
+                if self.cut and not self._cancels:
                     await trio.sleep_forever()
             case Complete():
                 pass

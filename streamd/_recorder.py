@@ -54,7 +54,7 @@ class Recorder:
     def __init__(
         self, path: str | os.PathLike[str], *, provider: Provider, model: str, limit: int = MAX_RECORDING
     ) -> None:
-        self.path: str = os.path.abspath(path)
+        self.path: str = _absolute(os.fspath(path))
         self.error: RecordingFailed | None = None
         self.round: int = 1
         """The number of the round whose requests come."""
@@ -123,7 +123,8 @@ class Recorder:
         self._exchanges.clear()
         try:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(write_recording, *work)
+                # A limiter of its own: threads that never come back would otherwise keep the session here.
+                await trio.to_thread.run_sync(write_recording, *work, limiter=trio.CapacityLimiter(1))
         except OSError as exc:
             self._give_up(f"it cannot be written: {exc.strerror or exc}")
         except Exception as exc:  # noqa: BLE001  (a provider may hold anything; the session is not to suffer)
@@ -152,6 +153,14 @@ class Recorder:
 
     def _since(self, taken: Taken) -> float:
         return trio.current_time() - self._began - taken.at
+
+
+def _absolute(path: str) -> str:
+    """The path from the root, so that it stays the same where the current folder changes."""
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the current folder is gone, and nothing can be written there
+        return path
 
 
 def _end(error: StreamdError, at: float) -> End:

@@ -145,7 +145,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Recording(Struct, frozen=True, kw_only=True):
     """One session: every exchange in order, the results of each round of tools, and the outcome.
 
-    `wire` is the name of the wire format, one of `streamd.providers.WIRES`; None where the provider does not tell.
+    `wire` is the name of the wire format, one of `streamd.providers.FORMATS`; None where the provider does not tell.
     `origin` is the scheme, host and port that were asked.
     """
 

@@ -122,7 +122,12 @@ def _failure(failure: Failure, scrub: Scrubber) -> Failure:
 
 
 def _result(result: ToolResult, scrub: Scrubber) -> ToolResult:
-    return replace(result, content=scrub.text(result.content))
+    return replace(
+        result,
+        id=scrub.overwritten(result.id),
+        name=scrub.overwritten(result.name),
+        content=scrub.text(result.content),
+    )
 
 
 def _exchange(taken: Taken, scrub: Scrubber) -> Exchange:

@@ -89,7 +89,7 @@ async def replay(
     _check_speed(speed)
     check_recut(recut)
     recording = load_recording(path)
-    playback = Playback(recording, speed=speed, recut=recut)
+    playback = Playback(recording, speed=speed, recut=recut, cancels=True)
     played = _Replayed(provider or _provider_of(recording, path), playback)
     named = tools_by_name(tools or ())
     output = output_of(output_type, retries, named)

@@ -96,9 +96,11 @@ class Scrubber:
 
     def _block(self, block: bytes) -> bytes:
         # One character a byte, so that a text as long is as many bytes.
-        text = block.decode("latin-1")
-        hidden = redact(text, self._secrets, mask=lambda found: "*" * len(found))
-        return block if hidden == text else hidden.encode("latin-1")
+        return self.overwritten(block.decode("latin-1")).encode("latin-1")
+
+    def overwritten(self, text: str) -> str:
+        """`text` with every secret overwritten as in a body: what was read from one is then the same here."""
+        return redact(text, self._secrets, mask=lambda found: "*" * len(found))
 
     def request(self, request: HTTPRequest) -> Sent:
         """A request as it is written down."""
@@ -120,9 +122,9 @@ class Scrubber:
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of a response that may be kept; of where a redirect leads, the origin."""
         kept = {
-            name.lower(): self.text(value)
-            for name, value in headers.items()
-            if name.lower() in RESPONSE_HEADERS or name.lower().startswith(RESPONSE_PREFIXES)
+            self.text(name): self.text(value)
+            for name, value in ((name.lower(), value) for name, value in headers.items())
+            if name in RESPONSE_HEADERS or name.startswith(RESPONSE_PREFIXES)
         }
         if location := origin_of(headers.get("location", "")):
             kept["location"] = self.text(location)

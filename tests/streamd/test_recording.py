@@ -15,12 +15,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from streamd import ConfigError, Message, RecordingFailed, Retry, Text, open_session, stream
+from streamd import ConfigError, Message, RecordingFailed, Retry, Text, ToolResult, open_session, stream
 from streamd._recorder import Recorder
 from streamd._recording import Binary, Complete, Plain, load_recording, recording_schema
 from streamd._scrub import Scrubber
 from streamd.providers import HTTPRequest, Secret, resolve
-from tests.support.chat import DONE, answer, event, finish, text, usage
+from tests.support.chat import DONE, answer, call, event, finish, text, usage
 from tests.support.recordings import play, record
 from tests.support.server import Delay, Script, chunk, chunked, response
 from tests.support.sessions import KEY, chat_model, read, scripted_network
@@ -155,6 +155,24 @@ async def test_a_planted_key_is_never_in_the_file(
     for hidden in (CANARY, CANARY[:8], CANARY.replace("/", "\\/"), "another-one"):
         assert hidden.lower() not in written.lower()
         assert hidden not in caplog.text
+
+
+async def test_a_key_for_a_name_is_never_in_the_file(file: Path, autojump_clock: MockClock) -> None:
+    """A server may give it as a call's id, as a tool's name, as a header's name: the results still find their calls."""
+    turn = chunked(
+        call("nobody", "{}", id=KEY),
+        call(KEY, "{}", "call_2", 1),
+        finish("tool_calls"),
+        DONE,
+        headers={f"X-Ratelimit-{KEY}": "1"},
+    )
+    first, recording = await record(file, [turn], GOOD)
+    assert KEY not in contents(file)
+    assert len(recording.tool_results) == 1
+    played = await play(file)
+    assert [type(each) for each in played.chunks] == [type(each) for each in first.chunks]
+    assert [each.id for each in played.chunks if isinstance(each, ToolResult)] == ["*" * len(KEY), "call_2"]
+    assert all("there is no tool" in each.content for each in played.chunks if isinstance(each, ToolResult))
 
 
 async def test_a_key_in_the_url_is_never_in_the_file(file: Path) -> None:

@@ -15,11 +15,25 @@ from tests.support.sessions import chat_model, read, scripted_network
 __all__ = ["Seen", "play", "record", "seen"]
 
 
+TOLD = (
+    "phase",
+    "retryable",
+    "attempt",
+    "partial",
+    "usage",
+    "status_code",
+    "code",
+    "request_id",
+    "retry_after",
+)
+"""What else an error says."""
+
+
 class Seen(Struct, frozen=True):
     """What a session's reader saw: what a replay must show again."""
 
     chunks: list[Chunk]
-    error: tuple[str, str, str | None] | None
+    error: Any
     status: str
     stop_reason: str | None
     usage: Any
@@ -34,7 +48,9 @@ async def seen(session: Session, leave: Callable[[Session], Awaitable[None]] | N
     metadata = await session.metadata()
     return Seen(
         chunks,
-        None if error is None else (type(error).__name__, str(error), error.phase),
+        None
+        if error is None
+        else (type(error).__name__, str(error), *(getattr(error, name, None) for name in TOLD)),
         metadata.status,
         metadata.stop_reason,
         metadata.usage,
