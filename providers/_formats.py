@@ -13,7 +13,8 @@ from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
 from ._openai_chat_request import ChatQuirks, openai_chat_body
 from ._openai_responses_request import ResponsesQuirks, openai_responses_body, responses_state
-from ._provider import Decoder
+from ._openai_responses_resume import resume_response
+from ._provider import Decoder, HTTPRequest
 from ._response_error import response_error
 from ._secret import Secret
 from ._wires import WIRES
@@ -33,6 +34,10 @@ def _keeps_nothing(_metadata: Metadata) -> Mapping[str, Any]:
     return {}
 
 
+def _goes_no_further(_request: HTTPRequest, _decoder: Decoder) -> None:
+    return None
+
+
 class WireFormat(Struct, frozen=True, kw_only=True):
     """All that servers of one wire have in common.
 
@@ -48,6 +53,7 @@ class WireFormat(Struct, frozen=True, kw_only=True):
         headers: Further fields that every request has.
         error: Reads a refusal: its status, headers with lower-case names and body, and what must not show.
         state: What the next request gives back, by what was said of the last response; see `KeepsState`.
+        resume: How to read a response on whose body broke off; see `Resumable`.
     """
 
     name: str
@@ -60,6 +66,7 @@ class WireFormat(Struct, frozen=True, kw_only=True):
     headers: tuple[Header, ...] = ()
     error: Callable[[int, Mapping[str, str], bytes, Iterable[Secret]], APIError] = response_error
     state: Callable[[Metadata], Mapping[str, Any]] = _keeps_nothing
+    resume: Callable[[HTTPRequest, Decoder], tuple[HTTPRequest, Decoder] | None] = _goes_no_further
 
     def __repr__(self) -> str:
         return f"WireFormat({self.name!r})"
@@ -88,6 +95,7 @@ FORMATS: dict[str, WireFormat] = {
             decoder=WIRES["openai-responses"],
             quirks=ResponsesQuirks(),
             state=responses_state,
+            resume=resume_response,
         ),
         WireFormat(
             name="anthropic-messages",

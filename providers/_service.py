@@ -95,3 +95,7 @@ class Service(Struct, frozen=True):
     def state(self, metadata: Metadata, /) -> Mapping[str, Any]:
         """What the next request's `Context.provider_state` is to hold; nothing where the wire keeps no state."""
         return self.wire.state(metadata)
+
+    def resume(self, request: HTTPRequest, decoder: Decoder, /) -> tuple[HTTPRequest, Decoder] | None:
+        """How to read on after a body broke off; None where this response cannot be, or has nothing left to read."""
+        return self.wire.resume(request, decoder)

@@ -14,14 +14,17 @@ from streamd.providers import (
     HTTPRequest,
     Message,
     Metadata,
+    Resumable,
     Secret,
     SequenceGap,
+    Service,
     Stop,
     StreamdError,
     Thinking,
     ToolCall,
     fold,
 )
+from streamd.providers._formats import FORMATS
 from streamd.providers._openai_responses_resume import ResponsesDecoder, resume_response
 from tests.support.decoding import named
 from tests.support.responses import ITEMS, ended, numbered, sent
@@ -182,6 +185,14 @@ def test_a_response_that_failed_is_not_read_on() -> None:
         decoder.feed(named({"type": "error", "code": "server_error"}))
     assert resume_response(ASKED, decoder) is None
     assert resume_response(ASKED, WIRES["openai-chat"]()) is None
+
+
+def test_a_provider_reads_on_as_its_wire_does() -> None:
+    """A provider of this wire can, and one of another says that it cannot."""
+    for wire, can in (("openai-responses", True), ("openai-chat", False)):
+        provider = Service("here", FORMATS[wire], "https://x.test/v1")
+        assert isinstance(provider, Resumable)
+        assert (provider.resume(ASKED, broken(*EVENTS[:3])) is not None) == can
 
 
 def test_where_a_response_stands() -> None:
