@@ -62,9 +62,11 @@ class Parser:
         """
         with events:
             async for event in events:
-                asked = event if isinstance(event, Asked) else None
+                asked: Asked | None = None
+                if isinstance(event, Asked):
+                    asked, event = event, event.event
                 try:
-                    if not self.take(event.event if isinstance(event, Asked) else event):
+                    if not self.take(event):
                         break
                     if self._outlet.full:
                         with self._clock.paused():
@@ -90,13 +92,15 @@ class Parser:
     def take(self, event: HTTPEvent) -> bool:
         """Take in one event, without waiting; False once the response has ended, and more is dropped."""
         # Errors are handed on and not raised: the frames here hold headers and bytes, which may hold a key.
-        if self._turn.finished.is_set():
+        turn = self._turn
+        if turn.ended_at is not None:
             return False  # it may have been cancelled while this was on its way
         match event:
-            case HTTPData(data):
+            case HTTPData():
+                data = event.data
                 self._clock.note_bytes()
-                self._turn.begin()
-                self._turn.bytes_received += len(data)
+                turn.begin()
+                turn.bytes_received += len(data)
                 if self._recording is not None:
                     self._recording.data(data)
                 if self._body is None:
@@ -106,16 +110,16 @@ class Parser:
                     if len(self._body) >= ERROR_BODY_LIMIT:
                         self.finish(self._refusal())
             case HTTPStatus(code):
-                self._turn.begin()
-                self._turn.status_code = code
+                turn.begin()
+                turn.status_code = code
                 if self._recording is not None:
-                    self._recording.head(code, self._turn.headers)
+                    self._recording.head(code, turn.headers)
                 self._body = None if 200 <= code < 300 else bytearray()
             case HTTPHeaders():
-                self._turn.begin()
-                self._turn.headers = event.by_name()
+                turn.begin()
+                turn.headers = event.by_name()
                 if self._recording is not None:
-                    self._recording.head(self._turn.status_code or 200, self._turn.headers)
+                    self._recording.head(turn.status_code or 200, turn.headers)
                 if error := self._misfit():
                     self.finish(error)
             case HTTPDone():
@@ -131,7 +135,7 @@ class Parser:
                     self._lose(error)
                 else:
                     self.finish(self._refusal())
-        return not self._turn.finished.is_set()
+        return turn.ended_at is None
 
     def finish(self, error: StreamdError | None) -> None:
         """The response is complete, or has failed; the first call counts."""
@@ -195,9 +199,10 @@ class Parser:
     def _deliver(self, chunks: Sequence[Chunk]) -> None:
         if not chunks:
             return
-        self._turn.add(chunks)
+        turn = self._turn
+        turn.add(chunks)
         if not all(isinstance(chunk, PRELUDE) for chunk in chunks):
-            self._turn.note_output()
+            turn.note_output()
             self._clock.note_progress()
         self._outlet.push(chunks)
 
