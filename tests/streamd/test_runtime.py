@@ -26,6 +26,7 @@ from streamd import (
     TooManySessions,
     open_runtime,
 )
+from streamd.providers import resolve
 from streamd.supervisors import ChildExited, ChildStarted, Event, SupervisionError, render
 from tests.support.chat import DONE, answer, call, finish, text
 from tests.support.leaks import no_leaks
@@ -110,31 +111,55 @@ async def test_an_exception_of_a_block_leaves_it_bare(autojump_clock: Any) -> No
     assert caught.value is mine
 
 
-async def test_a_crash_of_a_tree_is_told_where_it_is_read(autojump_clock: Any) -> None:
-    """A tool that breaks trio's own rules ends its session with an error, and no other."""
+async def cancelled_elsewhere() -> BaseException:
+    """A cancellation that belongs to a scope that is no more."""
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        try:
+            await trio.lowlevel.checkpoint()
+        except trio.Cancelled as exc:
+            return exc
+    raise AssertionError
+
+
+class Leaky:
+    """A provider that raises a cancellation not its own inside the session's tree."""
+
+    def __init__(self, wrapped: Any, leaked: BaseException) -> None:
+        self.wrapped = wrapped
+        self.leaked = leaked
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+    def decoder(self) -> Any:
+        raise self.leaked
+
+
+@pytest.mark.parametrize("where", ["tool", "provider"])
+async def test_a_crash_of_a_tree_is_told_where_it_is_read(where: str, autojump_clock: Any) -> None:
+    """Code that breaks trio's own rules ends its session with an error, and no other."""
+    leaked = await cancelled_elsewhere()
 
     @streamd.tool
     async def leak() -> str:
         """Raise a cancellation after the scope that it belongs to."""
-        leaked: BaseException = ValueError()
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            try:
-                await trio.lowlevel.checkpoint()
-            except trio.Cancelled as exc:
-                leaked = exc
         raise leaked
 
     calls: Script = [chunked(call("leak", "{}"), finish("tool_calls"), DONE)]
-    async with scripted_runtime(HELD, calls, GOOD) as (runtime, _, model):
+    scripts = [HELD, calls, GOOD] if where == "tool" else [HELD, GOOD]
+    async with scripted_runtime(*scripts) as (runtime, network, model):
+        provider = Leaky(resolve(model[0]), leaked)
         async with runtime.open_session(model, "Hi") as living:
-            await living.receive()
-            async with runtime.open_session(model, "Hi", tools=[leak]) as session:
+            await network.wait_requests(1)
+            asked = model if where == "tool" else (provider, "m")
+            async with runtime.open_session(asked, "Hi", tools=[leak]) as session:
                 _, error = await read(session)
             assert isinstance(error, ActorCrashed)
             assert session.error is error
             assert living.status == "streaming"
             assert (await runtime.stream(model, "Hi")).text == "Hello"
+            assert runtime.statistics().ended == {"error": 1, "done": 1}
 
 
 async def test_a_keyboard_interrupt_in_a_tool_ends_all(autojump_clock: Any) -> None:
@@ -145,16 +170,26 @@ async def test_a_keyboard_interrupt_in_a_tool_ends_all(autojump_clock: Any) -> N
         """Be interrupted."""
         raise KeyboardInterrupt
 
+    refused: list[type[BaseException]] = []
+
+    async def wait_in_vain(runtime: Runtime, model: Any) -> None:
+        try:
+            await runtime.stream(model, "Hi")
+        except RuntimeClosed as error:
+            refused.append(type(error))
+
     calls: Script = [chunked(call("interrupt", "{}"), finish("tool_calls"), DONE)]
-    async with scripted_network(HELD, calls) as (network, client), no_leaks():
+    async with scripted_network(HELD, calls) as (network, client), no_leaks(), trio.open_nursery() as nursery:
         with pytest.raises(KeyboardInterrupt):
-            async with open_runtime(connections=client) as runtime:
+            async with open_runtime(connections=client, max_sessions=2) as runtime:
                 model = chat_model(network.url)
                 async with runtime.open_session(model, "Hi") as living:
                     await living.receive()
                     async with runtime.open_session(model, "Hi", tools=[interrupt]):
+                        nursery.start_soon(wait_in_vain, runtime, model)
                         await trio.sleep_forever()
         assert living.status == "cancelled"
+    assert refused == [RuntimeClosed]
 
 
 async def test_what_cannot_be_opened_raises_as_it_does_alone(autojump_clock: Any) -> None:
