@@ -12,7 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from streamd import ConfigError, Message, Retry, Session, Text, Timeouts, open_session, replay, stream
+from streamd import (
+    ConfigError,
+    LocalServer,
+    Message,
+    Retry,
+    Session,
+    Text,
+    Timeouts,
+    open_session,
+    replay,
+    stream,
+)
 from streamd._recording import Recording, load_recording
 from tests.streamd.test_session_failures import FAULTS
 from tests.support.chat import DONE, answer, call, finish, text, usage
@@ -20,7 +31,7 @@ from tests.support.decoding import named
 from tests.support.leaks import no_leaks
 from tests.support.recordings import play, record, seen
 from tests.support.server import FIN, KEEP_OPEN, RST, Delay, Script, chunk, chunked, response
-from tests.support.sessions import messages_model, scripted_network
+from tests.support.sessions import chat_model, messages_model, scripted_network
 
 GOOD: Script = [chunked(answer("Hel", "lo"))]
 CALLS: Script = [
@@ -33,6 +44,14 @@ CALLS: Script = [
     )
 ]
 FINAL: Script = [chunked(answer("Take ", "one.", prompt=20, completion=3))]
+MESSAGES = named(
+    {"type": "message_start", "message": {"id": "msg_1", "model": "tiny-1", "usage": {"input_tokens": 1}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+    {"type": "message_stop"},
+)
 ran: list[str] = []
 
 
@@ -225,37 +244,48 @@ async def test_the_limit_of_the_whole_session_is_met_again(file: Path, autojump_
 
 async def test_another_wire_is_played_too(file: Path, autojump_clock: MockClock) -> None:
     """The wire is in the file, and the bodies are read by its decoder."""
-    message = {"id": "msg_1", "model": "tiny-1", "usage": {"input_tokens": 1}}
-    events = named(
-        {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
-        {"type": "message_stop"},
-    )
-    first, recording = await record(file, [chunked(events)], model=messages_model)
+    first, recording = await record(file, [chunked(MESSAGES)], model=messages_model)
     assert (recording.provider, recording.wire) == ("anthropic", "anthropic-messages")
     assert (await play(file)) == first
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    words=st.lists(st.text(min_size=1, max_size=12), max_size=6),
-    ending=st.sampled_from(
-        [finish() + usage(3, 2) + DONE, b"", b'data: {"id":"\xff"}\n\n', b"data: {oops}\n\n"]
-    ),
-    size=st.one_of(st.just("whole"), st.integers(1, 40), st.integers(0, 9).map(random.Random)),
+ENDINGS = [finish() + usage(3, 2) + DONE, b"", b'data: {"id":"\xff"}\n\n', b"data: {oops}\n\n"]
+CUTS = st.one_of(st.none(), st.just("whole"), st.integers(1, 40), st.integers(0, 9).map(random.Random))
+CHAT = st.builds(
+    lambda words, ending: b"".join(map(text, words)) + ending,
+    st.lists(st.text(min_size=1, max_size=12), max_size=6),
+    st.sampled_from(ENDINGS),
 )
-def test_any_cut_gives_the_same_chunks(tmp_path: Path, words: list[str], ending: bytes, size: Any) -> None:
-    """Whatever bytes were recorded, good or broken, and however they are cut: the replay yields the same."""
+BODIES = st.one_of(CHAT, st.binary(max_size=200), st.sampled_from([MESSAGES, MESSAGES[:-40]]))
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=BODIES, size=CUTS, model=st.sampled_from([chat_model, messages_model]), randomness=st.random_module()
+)
+def test_any_cut_gives_the_same_chunks(
+    tmp_path: Path, body: bytes, size: Any, model: Any, randomness: object
+) -> None:
+    """Whatever bytes were recorded, good or broken, on whatever wire, however cut: the replay yields the same."""
     file = tmp_path / "session.json"
 
     async def main() -> None:
-        first, _ = await record(file, [chunked(*map(text, words), ending)], retry=None)
+        first, _ = await record(file, [chunked(body)], model=model, retry=None)
         assert await play(file, recut=size) == first
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_an_answer_of_a_real_model_is_replayed(file: Path, local_server: LocalServer) -> None:
+    """What a real server sent is played to the same chunks, at its pace's thousandfold and byte by byte."""
+    model = local_server.provider, local_server.model
+    prompt = "Name three colours."
+    async with open_session(model, prompt, temperature=0, max_tokens=24, record=file) as session:
+        first = await seen(session)
+    assert session.recording_error is None
+    assert first.status == "done"
+    assert await play(file, speed=1000.0) == first
+    assert await play(file, recut=1) == first
 
 
 async def test_a_recut_says_how_many_bytes_each_read_has(file: Path, autojump_clock: MockClock) -> None:
