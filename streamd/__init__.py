@@ -36,6 +36,7 @@ from streamd.providers import ToolCallDelta as ToolCallDelta
 from streamd.providers import ToolResult as ToolResult
 from streamd.providers import Usage as Usage
 
+from ._followed import HTTPTask as HTTPTask
 from ._http import HTTPClient as HTTPClient
 from ._http_events import HTTPData as HTTPData
 from ._http_events import HTTPDone as HTTPDone
@@ -51,6 +52,7 @@ from ._open_stream_server import open_stream_server as open_stream_server
 from ._partial import PartialStream as PartialStream
 from ._prompt import Prompt as Prompt
 from ._replay import replay as replay
+from ._request_options import RequestOptions as RequestOptions
 from ._response import Response as Response
 from ._response import SessionMetadata as SessionMetadata
 from ._response import SessionStatistics as SessionStatistics
@@ -129,6 +131,7 @@ __all__ = [
     "HTTPFailure",
     "HTTPHeaders",
     "HTTPStatus",
+    "HTTPTask",
     "HTTPTransport",
     "Image",
     "LocalServer",
@@ -155,6 +158,7 @@ __all__ = [
     "RedactedThinking",
     "RedirectRefused",
     "Refusal",
+    "RequestOptions",
     "Reset",
     "Response",
     "Retry",

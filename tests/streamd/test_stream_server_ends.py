@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from streamd import (
@@ -341,6 +343,48 @@ async def test_an_actor_that_crashes_is_the_streams_error() -> None:
         assert (texts, type(error)) == ([], ActorCrashed)
         assert error is not None
         assert isinstance(error.__cause__, LookupError)
+
+
+BODY = answer("Hel", "lo")
+EVENTS = st.one_of(
+    st.sampled_from([200, 401, 503, 307]).map(HTTPStatus),
+    st.sampled_from([{}, {"Content-Encoding": "br"}, {"Location": "/x"}]).map(HTTPHeaders),
+    st.sampled_from([b"", text("a"), text("b") + text("c"), finish(), DONE, BODY, b"data: {", b"<html>"]).map(
+        HTTPData
+    ),
+    st.just(HTTPDone()),
+    st.sampled_from([ConnectionLost("broke"), OSError("broke")]).map(HTTPFailure),
+    st.none(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(EVENTS, max_size=12), st.integers(1, 3), st.integers(0, 3), st.random_module())
+async def test_whatever_is_fed_the_stream_ends_once(
+    events: list[Any], watermark: int, pauses: int, seed: object
+) -> None:
+    """Any events in any order, a cancellation among them: every sender returns, and the end is one and the same."""
+    async with open_stream_server(PROVIDER, "tiny-1", high_watermark=watermark) as server:
+
+        async def feed() -> None:
+            for event in events:
+                if event is None:
+                    server.cancel()
+                else:
+                    await server.http_event(event)
+            await server.http_event(HTTPFailure(ConnectionLost("the last")))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(feed)
+            for _ in range(pauses):
+                await blocked()
+            texts, error = await drain(server)
+        assert "".join(texts) == server.snapshot.text
+        told = await server.await_metadata()
+        assert told.status == server.status == ("error" if error else server.status)
+        assert server.status in ("done", "cancelled", "error")
+        assert told.error is error is server.error
+        assert await drain(server) == ([], error)
 
 
 # Its recording
