@@ -60,6 +60,7 @@ class OpenAIResponsesMachine:
         self._calls = ResponsesCalls()
         self._usage: Usage | None = None
         self._model: str | None = None
+        self._custom: frozenset[str | None] | None = None  # the custom tools that the request declared
 
     @property
     def terminal(self) -> bool:
@@ -91,7 +92,9 @@ class OpenAIResponsesMachine:
             self._reasoning.take(item, field, event, out, whole=whole)
         elif kind in CALL_EVENTS:
             item_kind, whole = CALL_EVENTS[kind]
-            self._calls.take(self._find(item_kind, event, out), event, out, whole=whole)
+            item = self._find(item_kind, event, out)
+            if not item.foreign:
+                self._calls.take(item, event, out, whole=whole)
         elif kind == "response.output_item.added":
             self._begin(event, out)
         elif kind == "response.output_item.done":
@@ -136,6 +139,8 @@ class OpenAIResponsesMachine:
         if named != (self.response_id, self._model):  # llama.cpp names the model only at the end
             self.response_id, self._model = named
             out.append(Metadata(*named))
+        if response.tools is not None:
+            self._custom = frozenset(tool.name for tool in response.tools if tool.type == "custom")
         usage = openai_usage(response.usage) if response.usage else None
         if usage is not None and not same_counts(self._usage, usage):
             self._usage = usage
@@ -146,7 +151,8 @@ class OpenAIResponsesMachine:
             return
         self._reasoning.pause(out)
         item = self._items.begin(event.item, event.output_index)
-        if item.kind in {FUNCTION, CUSTOM}:
+        item.foreign = self._is_foreign(item, event.item)
+        if item.kind in {FUNCTION, CUSTOM} and not item.foreign:
             self._calls.begin(item, event.item, out)
 
     def _complete(self, item: OutputItem, told: dict[str, Any], out: list[Chunk]) -> None:
@@ -156,11 +162,15 @@ class OpenAIResponsesMachine:
         self._reasoning.pause(out)
         if item.kind == "message":
             complete_message(item, told, out)
-        elif item.kind in {FUNCTION, CUSTOM}:
+        elif item.kind in {FUNCTION, CUSTOM} and not self._is_foreign(item, told):
             self._calls.complete(item, told, out)
         elif not item.told:
             item.told = True
             out += server_tool(told)
+
+    def _is_foreign(self, item: OutputItem, told: dict[str, Any]) -> bool:
+        """Whether it is a call of a tool that only the provider has: xAI's searches are custom tools of its own."""
+        return item.kind == CUSTOM and self._custom is not None and told.get("name") not in self._custom
 
     def _end(self, response: ResponseObject, status: str, out: list[Chunk]) -> None:
         if response.status in {"cancelled", "failed", "incomplete"}:

@@ -1,7 +1,7 @@
 """What is read of an event of OpenAI's Responses API, and of the servers that speak as it does.
 
 https://platform.openai.com/docs/api-reference/responses-streaming. Fields that are not named here are not read: the
-echo of the request in every response object is the largest of them.
+request, which every response object repeats, is the largest of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ class IncompleteDetails(Struct, gc=False):
     reason: str | None = None
 
 
+class DeclaredTool(Struct, gc=False):
+    """A tool of the request, as the response repeats it."""
+
+    type: str | None = None
+    name: str | None = None
+
+
 class ResponseObject(Struct, gc=False):
     """The response as it stands, or whole where the answer is not streamed."""
 
@@ -32,6 +39,7 @@ class ResponseObject(Struct, gc=False):
     incomplete_details: IncompleteDetails | None = None
     error: Any = None
     background: bool | None = None
+    tools: list[DeclaredTool] | None = None
 
 
 class ResponsesEvent(Struct, gc=False):

@@ -86,6 +86,7 @@ class OutputItem:
         "call",
         "cited",
         "ended",
+        "foreign",
         "heard",
         "id",
         "kind",
@@ -108,6 +109,7 @@ class OutputItem:
         self.heard = False  # sound came
         self.call: int | None = None  # the place among the tool calls
         self.ended = False
+        self.foreign = False  # a call of the provider's own tool, in the form of a call of the caller's
         self.named = False  # the call has its name and id
         self.told = False  # what is delivered but once was delivered
 

@@ -16,6 +16,7 @@ from .chunks import Chunk
 
 __all__ = ["ResponsesDecoder", "resume_response"]
 
+_MAX_EVENT_BYTES = 32 * 1024 * 1024  # the last event holds every image of the response
 _OF_A_BODY = frozenset(("content-type", "content-length"))
 _QUERY = frozenset(("stream", "starting_after"))
 
@@ -29,7 +30,7 @@ class ResponsesDecoder(SSEChunkDecoder):
 
     def __init__(self, continues: OpenAIResponsesMachine | None = None) -> None:
         self._responses = continues or OpenAIResponsesMachine()
-        super().__init__(self._responses)
+        super().__init__(self._responses, max_event_bytes=_MAX_EVENT_BYTES)
 
     @property
     def response_id(self) -> str | None:

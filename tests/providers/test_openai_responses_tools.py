@@ -191,6 +191,40 @@ def test_a_custom_tool_is_given_its_text() -> None:
     assert chunks_of(*events[:3], ended())[-1] == Stop("incomplete", None, "completed")
 
 
+def test_images_are_large() -> None:
+    """One of 12 MiB comes with its item, and does not with the response; beyond 32 MiB an event is refused."""
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed"}
+    image = base64.b64encode(bytes(12 * 1024 * 1024)).decode()
+    chunks = chunks_of(done(item | {"result": image}), ended(output=[item | {"result": image}]))
+    assert [chunk.data for chunk in chunks if isinstance(chunk, Media)] == [bytes(12 * 1024 * 1024)]
+    assert type(decode(WIRE, body(done(item | {"result": image * 3})))[1]) is EventTooLarge
+
+
+def test_a_custom_tool_of_the_provider() -> None:
+    """Where the response repeats the request's tools, a call of another custom tool is the provider's own."""
+    item: dict[str, Any] = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "xs_1", "name": "x_search"}
+    whole = item | {"input": '{"query":"q"}', "status": "completed"}
+    piece = {
+        "type": "response.custom_tool_call_input.delta",
+        "item_id": "ctc_1",
+        "output_index": 0,
+        "delta": "{",
+    }
+    own = ServerToolCall("xs_1", "x_search", {"input": '{"query":"q"}'}, WIRE, whole)
+    for tools, expected in (
+        ([{"type": "x_search"}, {"type": "custom", "name": "patch"}], own),
+        ([], own),
+        (
+            [{"type": "custom", "name": "x_search"}],
+            ToolCall(0, "xs_1", "x_search", {"input": '{"query":"q"}'}),
+        ),
+    ):
+        start = {"type": "response.in_progress", "response": {"tools": tools}}
+        chunks = chunks_of(start, added(item), piece, done(whole), ended(tools=tools, output=[whole]))
+        assert [chunk for chunk in chunks if not isinstance(chunk, ToolCallDelta)][:-1] == [expected]
+        assert chunks_of(ended(tools=tools, output=[whole]))[-2] == expected
+
+
 SEARCH: dict[str, Any] = {
     "type": "web_search_call",
     "id": "ws_1",
