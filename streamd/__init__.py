@@ -51,6 +51,7 @@ from ._open import stream as stream
 from ._open_stream_server import open_stream_server as open_stream_server
 from ._partial import PartialStream as PartialStream
 from ._prompt import Prompt as Prompt
+from ._recut import Recut as Recut
 from ._replay import replay as replay
 from ._request_options import RequestOptions as RequestOptions
 from ._response import Response as Response
@@ -155,6 +156,7 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RecordingFailed",
+    "Recut",
     "RedactedThinking",
     "RedirectRefused",
     "Refusal",

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, cast, final
@@ -23,7 +24,7 @@ from ._playback import UNTIMED, Playback, PlayedRetry
 from ._recorder import Recorder
 from ._recording import Exchange, Recording, Sent, load_recording
 from ._recording_file import numbered
-from ._scrub import Scrubber
+from ._scrub import Scrubber, secrets_in
 from .errors import ConfigError
 
 __all__ = ["Cassette", "RecordMode", "placeholder_keys"]
@@ -88,7 +89,10 @@ class Cassette:
     def _stage(self, plan: Plan, client: HTTPClient) -> tuple[Plan, HTTPClient]:
         if self.recording:
             return self._record(plan), client
-        playback = Playback(self._tape(plan.request()), speed=math.inf, check=_check)
+        request = plan.request()
+        scrub = Scrubber(secrets_in(plan.provider, request))
+        tape = self._tape(scrub.request(request))
+        playback = Playback(tape, speed=math.inf, check=partial(_check, scrub))
         retry = None if plan.retry is None else PlayedRetry(playback=playback)
         played = replace(plan, timeouts=UNTIMED, retry=retry, recorder=None)
         # Nothing is open in it that would have to be closed.
@@ -101,8 +105,7 @@ class Cassette:
         self._recorders.append(recorder)
         return replace(plan, recorder=recorder)
 
-    def _tape(self, request: HTTPRequest) -> Recording:
-        sent = Scrubber(()).request(request)
+    def _tape(self, sent: Sent) -> Recording:
         for place, tape in enumerate(self._tapes):
             if not tape.exchanges or _difference(tape.exchanges[0].request, sent) is None:
                 return self._tapes.pop(place)
@@ -126,9 +129,9 @@ def _files(path: Path) -> Iterator[Path]:
         number += 1
 
 
-def _check(request: httpx.Request, exchange: Exchange) -> None:
+def _check(scrub: Scrubber, request: httpx.Request, exchange: Exchange) -> None:
     asked = HTTPRequest(request.method, str(request.url), (), request.content)
-    difference = _difference(exchange.request, Scrubber(()).request(asked))
+    difference = _difference(exchange.request, scrub.request(asked))
     if difference is not None:
         raise ConfigError(
             f"the request of round {exchange.round} is not as it was recorded: {difference}; {ANEW}"

@@ -53,8 +53,9 @@ RESPONSE_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 SECRET_NAME = re.compile(
     r"(?:key|token|secret|password|passwd|authorization|credentials?|sig|signature)$", re.I
 )
-WORD = re.compile(r"[A-Za-z]{1,7}")
-"""Too short and plain to be a key: hiding it everywhere would only garble what was said."""
+CREDENTIAL = re.compile(r"auth|key|token|secret|cookie|pass|cred|sig", re.I)
+PLAIN = re.compile(r"[A-Za-z]{1,20}(?: [A-Za-z]{1,20})*|[\d.:_-]{1,15}")
+"""Words or a short number: no key, and hiding them everywhere would garble what was said."""
 
 BLOCK = 64 * 1024
 """Bytes that are looked through at a time: other threads wait for as long."""
@@ -65,7 +66,7 @@ class Scrubber:
     """Takes the secrets of one session out of what is written down."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        self._secrets = tuple(each for each in secrets if not WORD.fullmatch(each.reveal().strip()))
+        self._secrets = tuple(secrets)
 
     def text(self, text: str) -> str:
         """`text` with `***` in the place of secrets and of what looks like a key."""
@@ -147,11 +148,12 @@ def origin_of(url: str) -> str:
 def secrets_in(provider: object, request: HTTPRequest) -> Iterator[Secret]:
     """All that must not show of a provider and one of its requests.
 
-    Those are the secret headers but the harmless ones, what the URL holds that it should not, and every `Secret`
-    among the provider's own fields.
+    Those are the secret headers, what the URL holds that it should not, and every `Secret` among the provider's own
+    fields. Any header that was given is a `Secret`: those that are known, and plain words that are not called a
+    credential, are none.
     """
     for name, value in request.headers:
-        if isinstance(value, Secret) and name.lower() not in REQUEST_HEADERS:
+        if isinstance(value, Secret) and _may_be_key(name, value.reveal()):
             yield value
     try:
         parts = urlsplit(request.url)
@@ -167,6 +169,12 @@ def secrets_in(provider: object, request: HTTPRequest) -> Iterator[Secret]:
         field: object = getattr(provider, name, None)
         if isinstance(field, Secret):
             yield field
+
+
+def _may_be_key(name: str, value: str) -> bool:
+    if name.lower() in REQUEST_HEADERS:
+        return False
+    return CREDENTIAL.search(name) is not None or PLAIN.fullmatch(value) is None
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:

@@ -222,9 +222,19 @@ async def test_a_provider_of_ones_own_is_recorded_and_replayed(file: Path, autoj
 
 
 async def test_words_of_a_header_do_not_garble_the_answer(file: Path, autojump_clock: MockClock) -> None:
-    """A header that holds an ordinary short word, or one that is known to be harmless, hides nothing of the body."""
-    first, _ = await record(file, GOOD, extra_headers={"x-format": "data", "x-title": "choices and content"})
+    """A header that holds words or a number, or one that is known to be harmless, hides nothing of the body."""
+    plain = {
+        "x-format": "data",
+        "x-title": "choices 2 and content",
+        "x-stage": "Production",
+        "x-user": "1234",
+        "x-app": "the Hello app",
+    }
+    said = [chunked(answer("In Production: Hello, the Hello app ", "12345"))]
+    first, _ = await record(file, said, extra_headers=plain)
     assert await play(file) == first
+    await record(file, said, extra_headers={"x-app-key": "Production"})
+    assert "Production" not in contents(file)
 
 
 def test_masking_keeps_a_body_readable() -> None:
