@@ -54,14 +54,17 @@ def openai_responses_body(
 
     Raises:
         ConfigError: For a conversation this wire cannot carry; see `check_conversation`. For stop sequences, which it
-            has not. For a response to go on from that nothing follows.
+            has not. For a response to go on from that nothing follows, or that was not kept and is not given.
     """
     check_conversation(provider, context, options, also={"user": (File,), "assistant": (Media,)})
     if options.stop:
         raise ConfigError(f"{provider}: this API has no stop sequences")
     extra = options.extra_body
     stores = bool(extra.get("store", quirks.store or extra.get("background")))
-    previous = as_text(context.provider_state.get("previous_response_id")) if stores else None
+    previous = as_text(context.provider_state.get("previous_response_id"))
+    if previous is not None and not stores:
+        _check_is_whole(provider, context)
+        previous = None
     messages = context.messages if previous is None else _unanswered(provider, context.messages)
     custom = frozenset(str(tool.get("name")) for tool in context.server_tools if tool.get("type") == "custom")
     style = InputStyle(custom, quirks.reasoning, stores)
@@ -103,6 +106,13 @@ def openai_responses_body(
 def responses_state(metadata: Metadata) -> dict[str, Any]:
     """What the next request's `Context.provider_state` is to hold; it counts only where responses are kept."""
     return {"previous_response_id": metadata.response_id} if metadata.response_id else {}
+
+
+def _check_is_whole(provider: str, context: Context) -> None:
+    if not any(message.role == "assistant" for message in context.messages):
+        raise ConfigError(
+            f"{provider}: `previous_response_id` needs `store` in `extra_body`: give the conversation whole, or have it kept"
+        )
 
 
 def _unanswered(provider: str, messages: Sequence[Message]) -> Sequence[Message]:

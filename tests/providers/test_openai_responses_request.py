@@ -372,6 +372,14 @@ def test_a_response_that_nothing_follows() -> None:
         body(context, quirks=ResponsesQuirks(store=True))
 
 
+def test_a_response_that_was_not_kept() -> None:
+    """Without it and without the turn it was, the conversation would lose its beginning unseen."""
+    context = Context((Message.user("go on"),), provider_state=KEPT.provider_state)
+    with pytest.raises(ConfigError, match="here: `previous_response_id` needs `store`"):
+        body(context)
+    assert body(context, Options("m", extra_body={"store": True}))["previous_response_id"] == "resp_1"
+
+
 def test_the_state_that_is_kept() -> None:
     """It is the response's name, where it has one."""
     assert responses_state(Metadata("resp_1", "m")) == {"previous_response_id": "resp_1"}
