@@ -84,17 +84,11 @@ class Runtime:
         try:
             yield session
         except Exception:
-            session.close()
             with suppress(trio.Cancelled):  # it has hurried the end, and the block's error goes first
-                await self._sessions.end(ref)
+                await self._sessions.end(session, ref)
             raise
-        except BaseException:
-            session.close()
-            await self._sessions.end(ref)
-            raise
-        else:
-            session.close()
-            await self._sessions.end(ref)
+        finally:
+            await self._sessions.end(session, ref)
 
     @method_takes_arguments_of(prepare)
     async def stream(self, *args: Any, **options: Any) -> Response:
@@ -170,7 +164,7 @@ async def open_runtime(
 
     Raises:
         ConfigError: An argument cannot be used.
-        KeyboardInterrupt, SystemExit: A tool or a callback raised it; all sessions are cancelled. An exception of the
+        KeyboardInterrupt, SystemExit: A tool raised it; all sessions are cancelled. An exception of the
             block leaves it as it is.
     """
     _check(max_sessions, on_full, connections, drain, retry_budget, observer)
@@ -179,10 +173,8 @@ async def open_runtime(
         open_dynamic_supervisor(max_children=max_sessions, name="runtime", observer=observer) as supervisor,
     ):
         sessions = Sessions(supervisor, client, retry_budget, on_full)
-        try:
-            yield Runtime(sessions, supervisor, transport)
-        finally:
-            sessions.close()
+        yield Runtime(sessions, supervisor, transport)
+        sessions.close()
         with trio.move_on_after(drain):
             await sessions.drained()
 

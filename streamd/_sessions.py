@@ -123,8 +123,9 @@ class Sessions:
             del failed  # else the error's traceback and this frame keep each other alive
         return cast("Session", ref.value), ref
 
-    async def end(self, ref: ChildRef) -> None:
+    async def end(self, session: Session, ref: ChildRef) -> None:
         """End a session, and return once nothing of it is left. Cancelling hurries it."""
+        session.close()
         try:
             with suppress(UnknownChild):
                 await self._pool.stop_child(ref)

@@ -111,6 +111,21 @@ async def test_an_exception_of_a_block_leaves_it_bare(autojump_clock: Any) -> No
     assert caught.value is mine
 
 
+async def test_an_exception_goes_before_a_cancellation(autojump_clock: Any) -> None:
+    """A block that fails while it is cancelled is left by what it raised, as that of a session alone is."""
+    async with scripted_runtime(HELD) as (runtime, _, model):
+        with trio.move_on_after(1) as scope:
+            with pytest.raises(ZeroDivisionError):
+                async with runtime.open_session(model, "Hi"):
+                    try:
+                        await trio.sleep_forever()
+                    finally:
+                        raise ZeroDivisionError
+            await trio.lowlevel.checkpoint()
+        assert scope.cancelled_caught
+        assert runtime.tree().children == ()
+
+
 async def cancelled_elsewhere() -> BaseException:
     """A cancellation that belongs to a scope that is no more."""
     with trio.CancelScope() as scope:
