@@ -10,6 +10,7 @@ import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 from trio.testing import MockClock
 
 from streamd import (
@@ -24,7 +25,8 @@ from streamd import (
     replay,
     stream,
 )
-from streamd._recording import Recording, load_recording
+from streamd._recording import Broken, Recording, load_recording
+from streamd.providers import HTTPRequest, resolve
 from tests.streamd.test_session_failures import FAULTS
 from tests.support.chat import DONE, answer, call, finish, text, usage
 from tests.support.decoding import named
@@ -242,6 +244,57 @@ async def test_the_limit_of_the_whole_session_is_met_again(file: Path, autojump_
     assert await play(file) == first
 
 
+async def test_the_limit_of_the_whole_session_is_met_again_in_the_body(
+    file: Path, autojump_clock: MockClock
+) -> None:
+    """The limit of the session ends a body that was on its way as it did."""
+    script: Script = [chunked(text("Hel"), last=False), KEEP_OPEN]
+    first, recording = await record(file, script, timeouts=Timeouts(total=5))
+    assert isinstance(recording.exchanges[0].end, Broken)
+    began = trio.current_time()
+    assert await play(file, speed=1.0) == first
+    assert trio.current_time() - began == pytest.approx(5)
+
+
+class Crashing(Struct, frozen=True):
+    """A provider with a bug: its decoder reads one piece, and then fails as it never should."""
+
+    reader: Any
+    name: str = "crashing"
+
+    def request(self, context: Any, options: Any) -> HTTPRequest:
+        return self.reader.request(context, options)
+
+    def error(self, status: int, headers: Any, body: bytes) -> Any:
+        return self.reader.error(status, headers, body)
+
+    def decoder(self) -> Any:
+        decoder, fed = self.reader.decoder(), []
+
+        class Once:
+            done = terminal = False
+
+            def feed(self, data: bytes) -> Any:
+                fed.append(data)
+                if len(fed) > 1:
+                    raise ZeroDivisionError("a bug")
+                return decoder.feed(data)
+
+        return Once()
+
+
+async def test_a_crash_is_played_as_the_crash_it_was(file: Path, autojump_clock: MockClock) -> None:
+    """A bug of a provider is in the recording, and told by a replay that reads the body without the bug."""
+    good = resolve(("openai-compatible", {"base_url": "http://memory.test"}))
+    script: Script = [chunked(text("Hel"), last=False), Delay(1), chunk(text("lo"))]
+    first, _ = await record(file, script, model=lambda url: (Crashing(good), "tiny-1"), retry=None)
+    assert first.error is not None
+    assert first.error[0] == "ActorCrashed"
+    played = await play(file, provider=good)
+    assert played.error is not None
+    assert played.error[:2] == first.error[:2]
+
+
 async def test_another_wire_is_played_too(file: Path, autojump_clock: MockClock) -> None:
     """The wire is in the file, and the bodies are read by its decoder."""
     first, recording = await record(file, [chunked(MESSAGES)], model=messages_model)
@@ -379,3 +432,21 @@ async def test_the_prompt_of_the_messages_can_be_given(file: Path, autojump_cloc
         await stream(model, [*answered.messages, Message.user("And?")], client=client)
         assert len(network.requests) == 1
     assert isinstance(load_recording(file), Recording)
+
+
+class Town(msgspec.Struct):
+    name: str
+
+
+async def test_a_typed_output_is_read_again(file: Path, autojump_clock: MockClock) -> None:
+    """With the output type it was recorded with a replay gives the same value, asked for as often."""
+    scripts = [[chunked(answer('{"name": 7}'))], [chunked(answer('{"name": ', '"Oslo"}'))]]
+    first, recording = await record(file, *scripts, output_type=Town, retries=1)
+    assert [each.round for each in recording.exchanges] == [1, 2]
+    assert await play(file, output_type=Town, retries=1) == first
+    async with replay(file, speed=math.inf, output_type=Town, retries=1) as session:
+        assert (await session.response()).output == Town("Oslo")
+    failed, _ = await record(file, scripts[0], output_type=Town)
+    assert failed.error is not None
+    assert failed.error[0] == "OutputError"
+    assert await play(file, output_type=Town) == failed
