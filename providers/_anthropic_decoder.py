@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from ._anthropic_blocks import WIRE, ServerBlock, is_server_block
 from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import as_object, as_text, read
+from ._json import as_list, as_object, as_text, is_object, load, read
 from ._tool_calls import ToolCallAssembly
 from ._usage import anthropic_usage, merge_counts, same_counts
 from .chunks import Chunk, Citation, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
@@ -28,6 +29,7 @@ _REASONS: dict[str, StopReason] = {
 
 _MAX_OPEN_BLOCKS = 128  # they come one after the other; a server that ends none has no more than calls
 _MAX_SIGNATURE = 1024 * 1024
+_MAX_WAITING = 128
 
 _T = TypeVar("_T")
 
@@ -48,6 +50,11 @@ class AnthropicMachine:
         self._open_calls: dict[int | None, int] = {}  # the block's index on the wire, and the call's place
         self._closed_calls: set[int] = set()
         self._signatures: dict[int | None, str] = {}
+        self._server_blocks: dict[int | None, ServerBlock] = {}
+        self._server_tools: dict[
+            str, str
+        ] = {}  # the names of the provider's tools, by the ids of their calls
+        self._citations: dict[int | None, list[Chunk]] = {}
         self._stop_reason: str | None = None
         self._counts: dict[str, Any] = {}
         self._usage: Usage | None = None
@@ -73,9 +80,15 @@ class AnthropicMachine:
             raise in_stream_error(data)
         match kind:
             case "content_block_delta":
-                self._block_delta(event, out)
+                if event.index in self._server_blocks:
+                    self._server_blocks[event.index].add(as_object(as_object(load(data)).get("delta")))
+                else:
+                    self._block_delta(event, out)
             case "content_block_start":
-                self._block_start(event, out)
+                if event.content_block is not None and is_server_block(event.content_block.type):
+                    self._server_block_start(event.index, as_object(load(data)).get("content_block"))
+                else:
+                    self._block_start(event, out)
             case "content_block_stop":
                 self._block_stop(event, out)
             case "message_start":
@@ -93,14 +106,20 @@ class AnthropicMachine:
         if message.type != "message":
             raise NotAStream(f"the body is JSON, but no message: {excerpt(data)}")
         self._message_start(AnthropicEvent(message=message), out)
+        told = [*filter(is_object, as_list(as_object(load(data)).get("content")))]
         for index, block in enumerate(message.content or ()):
-            self._block_start(AnthropicEvent(index=index, content_block=block), out)
+            if is_server_block(block.type):
+                self._server_block_start(index, told[index])
+            else:
+                self._block_start(AnthropicEvent(index=index, content_block=block), out)
             self._block_stop(AnthropicEvent(index=index), out)
         self._stop_reason = message.stop_reason or None
         self.finish(out)
 
     def finish(self, out: list[Chunk]) -> None:
         """The closed tool calls, and `Stop` with the last usage."""
+        for index in list(self._citations):
+            out += self._citations.pop(index)
         for index in list(self._signatures):
             self._sign(index, out)
         raw = self._stop_reason
@@ -134,7 +153,7 @@ class AnthropicMachine:
                 if block.text:
                     out.append(Text(block.text))
                 for citation in block.citations or ():
-                    _cite(as_object(citation), out)
+                    self._cite(event.index, as_object(citation), out)
             case "thinking":
                 if block.thinking:
                     out.append(Thinking(block.thinking))
@@ -147,6 +166,10 @@ class AnthropicMachine:
                 self._open_call(event.index, block, out)
             case _:
                 pass
+
+    def _server_block_start(self, index: int | None, raw: Any) -> None:
+        self._begun = True
+        _remember(self._server_blocks, index, ServerBlock(as_object(raw)))
 
     def _open_call(self, index: int | None, block: ContentBlock, out: list[Chunk]) -> None:
         delta = self._calls.add(index, block.id, block.name, block.input or None)
@@ -172,12 +195,16 @@ class AnthropicMachine:
                 if event.index in self._open_calls and delta.partial_json:
                     out.append(self._calls.add(event.index, None, None, delta.partial_json))
             case "citations_delta":
-                _cite(delta.citation or {}, out)
+                self._cite(event.index, delta.citation or {}, out)
             case _:
                 pass
 
     def _block_stop(self, event: AnthropicEvent, out: list[Chunk]) -> None:
+        out += self._citations.pop(event.index, ())
         self._sign(event.index, out)
+        block = self._server_blocks.pop(event.index, None)
+        if block is not None:
+            out.append(block.chunk(self._server_tools))
         place = self._open_calls.pop(event.index, None)
         if place is not None:
             self._closed_calls.add(place)
@@ -186,6 +213,18 @@ class AnthropicMachine:
         if len(signature) > _MAX_SIGNATURE:
             raise EventTooLarge(f"a signature is larger than {_MAX_SIGNATURE} characters")
         _remember(self._signatures, index, signature)
+
+    def _cite(self, index: int | None, told: dict[str, Any], out: list[Chunk]) -> None:
+        """Keep a source until its text has ended; of very many the first come before."""
+        url = as_text(told.get("url")) or as_text(told.get("source"))
+        title = as_text(told.get("title")) or as_text(told.get("document_title"))
+        text = as_text(told.get("cited_text"))
+        if url or title or text:
+            waiting = self._citations.get(index, [])
+            _remember(self._citations, index, waiting)
+            waiting.append(Citation(url, title, text, WIRE, told))
+            if len(waiting) >= _MAX_WAITING:
+                out += self._citations.pop(index)
 
     def _sign(self, index: int | None, out: list[Chunk]) -> None:
         signature = self._signatures.pop(index, None)
@@ -218,11 +257,3 @@ def _remember(blocks: dict[int | None, _T], index: int | None, value: _T) -> Non
     if index not in blocks and len(blocks) >= _MAX_OPEN_BLOCKS:
         raise EventTooLarge(f"the turn has more than {_MAX_OPEN_BLOCKS} blocks open at once")
     blocks[index] = value
-
-
-def _cite(citation: dict[str, Any], out: list[Chunk]) -> None:
-    url = as_text(citation.get("url")) or as_text(citation.get("source"))
-    title = as_text(citation.get("title")) or as_text(citation.get("document_title"))
-    text = as_text(citation.get("cited_text"))
-    if url or title or text:
-        out.append(Citation(url, title, text))

@@ -165,20 +165,29 @@ class LogProbs(Struct, frozen=True, gc=False, tag="logprobs"):
     tokens: tuple[ScoredToken, ...]
 
 
-class Citation(Struct, frozen=True, gc=False, tag="citation"):
-    """A source the model names for what it just said."""
+class Citation(Struct, frozen=True, tag="citation"):
+    """A source the model names for what it just said.
+
+    `wire` and `raw` are as in `ServerToolCall`, where the provider takes its sources back; empty where it does not.
+    """
 
     url: str | None = None
     title: str | None = None
     text: str | None = None
+    wire: str = ""
+    raw: dict[str, Any] = {}
 
 
 class Media(Struct, frozen=True, gc=False, tag="media"):
-    """An image, sound or file the model sent, as `data` (decoded bytes) or as a `url`."""
+    """An image, sound or file the model sent, as `data` (decoded bytes) or as a `url`.
+
+    `id` is what the provider calls it, where it keeps it and takes it back by that.
+    """
 
     media_type: str
     data: bytes | None = None
     url: str | None = None
+    id: str | None = None
 
 
 class Metadata(Struct, frozen=True, gc=False, tag="metadata"):

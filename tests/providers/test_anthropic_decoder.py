@@ -10,12 +10,15 @@ from streamd.providers import (
     BadRequestError,
     Chunk,
     Citation,
+    EventTooLarge,
     MalformedEvent,
     Metadata,
     OverloadedError,
     RateLimitError,
     RedactedThinking,
     ServerError,
+    ServerToolCall,
+    ServerToolResult,
     Stop,
     Text,
     Thinking,
@@ -194,15 +197,11 @@ def test_a_call_that_is_cut_or_not_closed_never_becomes_one(events: list[dict[st
     assert fold(_turn(*events, reason=reason)).tool_calls == ()
 
 
-def test_tools_of_the_provider_are_not_the_users():
-    """Blocks of tools that the provider runs, of new kinds and compactions are passed over, with their deltas."""
+def test_what_is_unknown_is_passed_over():
+    """Events and deltas of new types and of no block, and blocks of no type, are passed over."""
     fragment = {"type": "input_json_delta", "partial_json": "{}"}
-    new = {"type": "new_delta", "text": "x"}
     assert _turn(
-        *_block(0, fragment, type="server_tool_use", id="s1", name="web_search", input={}),
-        *_block(1, type="web_search_tool_result", tool_use_id="s1", content=[{"type": "web_search_result"}]),
-        *_block(2, {"type": "compaction_delta", "content": "x"}, type="compaction", content=None),
-        *_block(3, new, type="never heard of", text="x"),
+        *_block(3, {"type": "text_delta", "text": "x"}, {"type": "new_delta", "text": "x"}, type="text"),
         {"type": "content_block_start", "index": 4},
         {"type": "content_block_delta", "index": 4},
         {"type": "content_block_delta", "index": 9, "delta": fragment},
@@ -210,7 +209,95 @@ def test_tools_of_the_provider_are_not_the_users():
         {"type": "never heard of", "index": {}},
         _START,
         *_text(4, "a", ""),
-    ) == [Text("a"), Stop("stop", Usage(3, 1, raw=_COUNTS), "end_turn")]
+    ) == [Text("x"), Text("a"), Stop("stop", Usage(3, 1, raw=_COUNTS), "end_turn")]
+
+
+_FRAGMENTS = [{"type": "input_json_delta", "partial_json": piece} for piece in ('{"query":', '"ulm"}')]
+_FOUND = [{"type": "web_search_result", "url": "https://a.test", "encrypted_content": "x", "page_age": None}]
+
+
+def test_a_tool_of_the_provider_is_told_and_never_called():
+    """Its call is put together from fragments, its result names it, and both keep the block whole."""
+    call = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}, "caller": {"type": "x"}}
+    result = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": _FOUND}
+    chunks = _turn(*_block(0, *_FRAGMENTS, **call), *_block(1, **result), *_text(2, "a"))
+    raw = call | {"input": {"query": "ulm"}}
+    assert chunks[:-1] == [
+        ServerToolCall("s1", "web_search", {"query": "ulm"}, _WIRE, raw),
+        ServerToolResult("s1", "web_search", _FOUND, _WIRE, result),
+        Text("a"),
+    ]
+    assert fold(chunks).tool_calls == ()
+    assert chunks[-1] == Stop("stop", Usage(3, 1, raw=_COUNTS), "end_turn")
+
+
+@pytest.mark.parametrize(
+    ("block", "chunk"),
+    [
+        (
+            {"type": "mcp_tool_use", "id": "m1", "name": "add", "server_name": "sums", "input": {"a": 1}},
+            ("m1", "add", {"a": 1}),
+        ),
+        (
+            {"type": "mcp_tool_result", "tool_use_id": "m0", "is_error": True, "content": []},
+            ("m0", "mcp", [], True),
+        ),
+        (
+            {
+                "type": "web_fetch_tool_result",
+                "tool_use_id": "s",
+                "content": {"type": "web_fetch_tool_result_error"},
+            },
+            ("s", "web_fetch", {"type": "web_fetch_tool_result_error"}, True),
+        ),
+        (
+            {"type": "bash_code_execution_tool_result", "tool_use_id": "b", "content": {"return_code": 0}},
+            ("b", "bash_code_execution", {"return_code": 0}, False),
+        ),
+        ({"type": "container_upload", "file_id": "f"}, ("", "container_upload", {"file_id": "f"}, False)),
+        ({"type": "never heard of", "id": "n"}, ("n", "never heard of", {"id": "n"}, False)),
+    ],
+)
+def test_every_block_of_the_provider_is_kept(block: dict[str, Any], chunk: tuple[Any, ...]):
+    """Tools of each kind, and blocks of new types, streamed or not; none of them is a call to run."""
+    id_, name, content, *failed = chunk
+    expected = (
+        ServerToolResult(id_, name, content, _WIRE, block, *failed)
+        if failed
+        else ServerToolCall(id_, name, content, _WIRE, block)
+    )
+    assert _turn(*_block(0, **block))[0] == expected
+    whole = {"type": "message", "content": [None, block], "stop_reason": "end_turn"}
+    chunks, error = decode(_WIRE, json.dumps(whole).encode())
+    assert (chunks[0], error) == (expected, None)
+
+
+def test_a_summary_in_the_place_of_earlier_turns_is_kept():
+    """A compaction comes in pieces, and goes back whole."""
+    pieces = [{"type": "compaction_delta", "content": text, "n": 1, "x": None} for text in ("so ", "far")]
+    raw = {"type": "compaction", "content": "so far", "n": 1}
+    content = {"content": "so far", "n": 1}
+    assert _turn(*_block(0, *pieces, type="compaction", content=None), reason="compaction") == [
+        ServerToolResult("", "compaction", content, _WIRE, raw),
+        Stop("pause", Usage(3, 1, raw=_COUNTS), "compaction"),
+    ]
+
+
+def test_a_block_of_the_provider_that_is_cut_is_none():
+    """A call whose block does not end is not told; one whose input is no JSON has none."""
+    call = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    assert _turn(*_block(0, *_FRAGMENTS, stop=False, **call))[:-1] == []
+    assert _turn(*_block(0, _FRAGMENTS[0], **call))[0] == ServerToolCall("s1", "web_search", {}, _WIRE, call)
+
+
+def test_a_block_of_the_provider_has_a_bound():
+    """What would be kept without end is refused."""
+    many = ({"type": "input_json_delta", "partial_json": "x" * 400_000} for _ in range(3))
+    call = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    chunks, error = decode(_WIRE, named(_START, *_block(0, *many, **call)))
+    assert chunks == _HEAD
+    assert isinstance(error, EventTooLarge)
+    assert str(error).startswith("a block of the provider is larger than 1048576 characters")
 
 
 def test_text_and_thinking_may_come_with_the_block():
@@ -222,15 +309,29 @@ def test_text_and_thinking_may_come_with_the_block():
 
 
 def test_citations_are_delivered():
-    """Sources of searches and documents, in deltas or with the block."""
+    """Sources of searches and documents come after the text they stand for, and keep what has to go back."""
     web = {"type": "web_search_result_location", "url": "https://a.test", "title": "A", "cited_text": "a"}
-    page = {"type": "char_location", "document_title": "D", "cited_text": "d"}
-    deltas = [{"type": "citations_delta", "citation": citation} for citation in (web, page, None, {})]
-    assert _turn(*_block(0, *deltas, type="text", text="", citations=[web, None]))[:-1] == [
-        Citation("https://a.test", "A", "a"),
-        Citation("https://a.test", "A", "a"),
-        Citation(None, "D", "d"),
+    page = {"type": "char_location", "document_title": "D", "cited_text": "d", "document_index": 0}
+    search = {"type": "search_result_location", "source": "shelf 3", "title": None, "cited_text": "s"}
+    deltas = [{"type": "citations_delta", "citation": given} for given in (web, page, search, None, {})]
+    text = {"type": "text_delta", "text": "b"}
+    block = _block(0, *deltas, text, type="text", text="", citations=[web, None])
+    expected = [
+        Text("b"),
+        Citation("https://a.test", "A", "a", _WIRE, web),
+        Citation("https://a.test", "A", "a", _WIRE, web),
+        Citation(None, "D", "d", _WIRE, page),
+        Citation("shelf 3", None, "s", _WIRE, search),
     ]
+    assert _turn(*block)[:-1] == expected
+    assert _turn(*block[:-1])[:-1] == expected
+
+
+def test_very_many_citations_do_not_wait():
+    """Of more than a hundred the first come before their text."""
+    web = {"type": "citations_delta", "citation": {"url": "https://a.test"}}
+    chunks = _turn(*_block(0, *[web] * 130, {"type": "text_delta", "text": "b"}, type="text"))
+    assert [type(chunk) for chunk in chunks[127:131]] == [Citation, Text, Citation, Citation]
 
 
 def test_usage_is_merged_field_by_field():
