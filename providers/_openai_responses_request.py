@@ -111,7 +111,7 @@ def responses_state(metadata: Metadata) -> dict[str, Any]:
 def _check_is_whole(provider: str, context: Context) -> None:
     if not any(message.role == "assistant" for message in context.messages):
         raise ConfigError(
-            f"{provider}: `previous_response_id` needs `store` in `extra_body`: give the conversation whole, or have it kept"
+            f"{provider}: `previous_response_id` needs `store` in `extra_body`; without it give the whole conversation"
         )
 
 
