@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,7 @@ async def open_stream_server(
     model: str,
     *,
     high_watermark: int = 500,
-    fixture_path: str | None = None,
+    fixture_path: str | os.PathLike[str] | None = None,
     timeouts: Timeouts | None = None,
     name: str | None = None,
 ) -> AsyncGenerator[StreamServer, None]:

@@ -115,6 +115,7 @@ class Pipeline:
             # Where the turn is complete, what failed was its clearing away, and this says nothing.
             self._parser.finish(crashed(failed.failures[0].error))
         finally:
+            self.supervisor = None  # its children refer back to whoever holds this
             self.cancel()
 
     def cancel(self) -> None:

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from streamd.providers import Message, StopReason, Usage
 
+from ._edge import ConsumerEdge
 from ._turn import Status, Turn
 from .errors import StreamdError
 
-__all__ = ["Response", "SessionMetadata", "SessionStatistics", "metadata_of"]
+__all__ = ["Response", "SessionMetadata", "SessionStatistics", "metadata_of", "statistics_of"]
 
 
 class Response(Struct, frozen=True, kw_only=True):
@@ -91,6 +92,23 @@ def metadata_of(turn: Turn, provider: str, model: str) -> SessionMetadata:
         usage=turn.usage,
         stop_reason=turn.stop_reason,
         error=turn.error,
+        time_to_first_chunk=turn.time_to_first_chunk,
+        duration=turn.duration,
+    )
+
+
+def statistics_of(turn: Turn, edge: ConsumerEdge) -> SessionStatistics:
+    """The counters of one response, whose chunks go to this edge."""
+    return SessionStatistics(
+        status=turn.status,
+        rounds=int(turn.status == "done"),
+        attempts=int(turn.status != "init"),
+        bytes_received=turn.bytes_received,
+        chunks_decoded=turn.chunks_decoded,
+        chunks_queued=len(edge),
+        high_watermark=edge.high_watermark,
+        tasks_waiting_receive=edge.receivers_waiting,
+        usage=turn.usage,
         time_to_first_chunk=turn.time_to_first_chunk,
         duration=turn.duration,
     )

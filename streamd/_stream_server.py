@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Self, Unpack, final
 
 import trio
@@ -20,7 +21,7 @@ from ._pipeline import Pipeline, Told
 from ._prompt import Prompt
 from ._recorder import Recorder
 from ._request_options import RequestOptions, build_request
-from ._response import SessionMetadata, SessionStatistics, metadata_of
+from ._response import SessionMetadata, SessionStatistics, metadata_of, statistics_of
 from ._timers import Timeouts
 from ._turn import Status, Turn
 from .errors import ConfigError, StreamdError
@@ -60,7 +61,7 @@ class StreamServer:
         model: str,
         *,
         high_watermark: int = 500,
-        fixture_path: str | None = None,
+        fixture_path: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
         name: str | None = None,
     ) -> None:
@@ -130,9 +131,10 @@ class StreamServer:
     async def http_event(self, event: HTTPEvent) -> None:
         """Take in one event of the response; returns when it was decoded and there is room for the next.
 
-        While the queue stands at the high watermark this does not return: that is the backpressure. Calls made
-        meanwhile wait in order, their events untouched. All return at once when the response ends, fails, is
-        cancelled, or the server's task ends; what is sent after that is ignored, so that an error stays as it is.
+        While the queue stands at the high watermark this does not return: that is the backpressure, and so whoever
+        feeds is another task than whoever reads. Calls made meanwhile wait in order, their events untouched. All
+        return at once when the response ends, fails, is cancelled, or the server's task ends; what is sent after that
+        is ignored, so that an error stays as it is.
 
         Cancelling it takes back an event that was not taken in yet, and only that.
 
@@ -239,7 +241,7 @@ class StreamServer:
         if self._turn.status != "init" or self._requested:
             raise ConfigError("a stream server serves one response, and this one has it: make another")
         if (supervisor := self._pipeline.supervisor) is None:
-            raise NotRunning(f"{self._name}: the server does not run yet")
+            raise NotRunning(f"{self._name}: the server does not run")
         self._requested = True
         self._begin()
         await supervisor.start_child(self._pipeline.producer(request, client))
@@ -277,20 +279,7 @@ class StreamServer:
 
     def statistics(self) -> SessionStatistics:
         """The server's counters at this moment."""
-        turn = self._turn
-        return SessionStatistics(
-            status=turn.status,
-            rounds=int(turn.status == "done"),
-            attempts=int(turn.status != "init"),
-            bytes_received=turn.bytes_received,
-            chunks_decoded=turn.chunks_decoded,
-            chunks_queued=len(self._edge),
-            high_watermark=self._edge.high_watermark,
-            tasks_waiting_receive=self._edge.receivers_waiting,
-            usage=turn.usage,
-            time_to_first_chunk=turn.time_to_first_chunk,
-            duration=turn.duration,
-        )
+        return statistics_of(self._turn, self._edge)
 
     def _begin(self) -> None:
         """The first event or request: time is counted from here."""

@@ -1,5 +1,7 @@
 """A stream server fed by hand and by HTTP: its chunks, its metadata, its states, and who feeds it."""
 
+import gc
+import weakref
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from streamd import (
     EncodingRefused,
     HTTPData,
     HTTPDone,
+    HTTPEvent,
     HTTPFailure,
     HTTPHeaders,
     HTTPStatus,
@@ -46,7 +49,7 @@ from streamd.supervisors import (
 )
 from tests.support.chat import DONE, answer, event, finish, text, usage
 from tests.support.leaks import no_leaks
-from tests.support.server import FIN, KEEP_OPEN, Delay, chunked, response, segments
+from tests.support.server import FIN, KEEP_OPEN, Delay, chunked, response, segments, serve
 from tests.support.sessions import KEY, scripted_network
 from tests.support.stream_servers import PROVIDER, blocked, drain, fed_server, next_text
 
@@ -252,13 +255,15 @@ async def test_a_head_alone_is_no_success() -> None:
             assert isinstance(await ended(server), Truncated)
 
 
-@pytest.mark.parametrize("events", [[HTTPHeaders({"Location": "https://else.test/x"})], [HTTPDone()]])
-async def test_a_redirect_is_refused(events: list[Any]) -> None:
+@pytest.mark.parametrize(
+    "last",
+    [HTTPHeaders({"Location": "https://else.test/x"}), HTTPHeaders({"Location": "http://["}), HTTPDone()],
+)
+async def test_a_redirect_is_refused(last: HTTPEvent) -> None:
     """It is never followed, and an error at the head, or at the end where no headers came."""
     async with open_stream_server(PROVIDER, "tiny-1") as server:
         await server.http_event(HTTPStatus(307))
-        for each in events:
-            await server.http_event(each)
+        await server.http_event(last)
         assert isinstance(await ended(server), RedirectRefused)
 
 
@@ -524,6 +529,16 @@ async def test_start_http_makes_the_request_and_feeds_the_server(autojump_clock:
         assert got.headers["x-one"] == "1"
 
 
+async def test_start_http_has_a_client_of_its_own() -> None:
+    """Given none it opens a connection, and closes it with the response."""
+    async with serve([chunked(answer("a"))]) as server_there, no_leaks():
+        provider: Any = ("openai-compatible", {"base_url": server_there.url, "api_key": KEY})
+        async with open_stream_server(provider, "tiny-1") as server:
+            await server.start_http("Hi")
+            assert await drain(server) == (["a"], None)
+        await server_there.wait_connections_closed()
+
+
 async def test_start_http_takes_a_context(autojump_clock: MockClock) -> None:
     """A conversation with its system text and tools goes as it is, and has no second system text."""
     context = Context((Message.user("Hi"),), system="Be brief.")
@@ -577,9 +592,31 @@ async def test_a_server_serves_one_response(autojump_clock: MockClock) -> None:
 
 
 async def test_start_http_needs_a_server_that_runs() -> None:
-    """Nothing could own the task."""
+    """Nothing could own the task: before it runs, and after."""
+    server = StreamServer(PROVIDER, "tiny-1")
     with pytest.raises(NotRunning):
-        await StreamServer(PROVIDER, "tiny-1").start_http("Hi")
+        await server.start_http("Hi")
+    async with open_stream_server(PROVIDER, "tiny-1") as server:
+        pass
+    with pytest.raises(ConfigError, match="one response"):
+        await server.start_http("Hi")
+
+
+async def test_a_server_leaves_no_cycles(autojump_clock: MockClock) -> None:
+    """What a server held is freed when it is let go, without the collector."""
+    async with scripted_network([chunked(answer("a"))]) as (_, client):
+        gc.collect()
+        gc.disable()
+        try:
+            async with open_stream_server(PROVIDER, "tiny-1") as server:
+                await server.start_http("Hi", client=client)
+                await drain(server)
+            alive = weakref.ref(server)
+            del server
+            await trio.lowlevel.checkpoint()
+            assert alive() is None
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize(
