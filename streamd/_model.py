@@ -13,7 +13,18 @@ from ._ambient import is_offline
 from ._local_model import DEFAULT_MODEL, Progress
 from ._local_server import LocalServer, open_local_server
 
-__all__ = ["serving"]
+__all__ = ["served_file", "serving"]
+
+
+def served_file(model: ModelSpec) -> str | None:
+    """The file of a model that gets a server of its own, empty for the built-in one; None for any other model."""
+    match model:
+        case str() if re.match(r"local(?=[:/]|$)", model):
+            return model[len("local:") :]
+        case ("local", str(file)):
+            return file
+        case _:
+            return None
 
 
 @asynccontextmanager
@@ -26,14 +37,10 @@ async def serving(
     on exit, unless sessions are only played; any other model is looked up, and that is all. `progress` is called with
     the bytes come and the bytes expected while the built-in model is fetched.
     """
-    match model:
-        case str() if re.match(r"local(?=[:/]|$)", model):
-            file = model[len("local:") :]
-        case ("local", str(file)):
-            pass
-        case _:
-            yield resolve_model(model)
-            return
+    file = served_file(model)
+    if file is None:
+        yield resolve_model(model)
+        return
     if is_offline():
         unstarted = LocalServer(PurePath(file or DEFAULT_MODEL.member).stem)
         yield unstarted.provider, unstarted.model

@@ -15,7 +15,7 @@ from ._ambient import staged
 from ._arguments import check_id, check_runtime, conceal, conceal_headers, options_of
 from ._conversation import Plan
 from ._http import HTTPClient, open_client
-from ._model import serving
+from ._model import served_file, serving
 from ._output import output_of
 from ._plan import Running, run_plan
 from ._prompt import Prompt, messages_of
@@ -63,12 +63,15 @@ class Opening:
 
         Args:
             name: What the session is called, where it was given no id.
-            client: Who sends, where the session was given no client of its own; None for one that is opened here.
+            client: Who sends, where the session was given no client of its own and its model gets no server of its
+                own; None for one that is opened here.
             tokens_of: Where its retries are taken from; None does not bound them.
         """
+        # Nobody comes back to a server of its own: a connection kept for it would only pile up.
+        shared = client if served_file(self._model) is None else None
         async with (
             serving(self._model) as (provider, model),
-            open_client(self._client or client) as http,
+            open_client(self._client or shared) as http,
         ):
             tokens = None if tokens_of is None else tokens_of(provider.name)
             plan = self._plan_for(provider, model, self.id or name, tokens)

@@ -14,6 +14,7 @@ from streamd import (
     ToolCall,
     ToolResult,
     Usage,
+    open_runtime,
     open_session,
     stream,
     tool,
@@ -127,3 +128,10 @@ async def test_local_serves_itself_for_the_session(model: Any) -> None:
             answered = await session.response()
     assert answered.text
     assert session.status == "done"
+
+
+async def test_a_runtime_keeps_nothing_of_a_session_with_a_server_of_its_own() -> None:
+    """The server, its process and the connection to it end with the session's block, while the runtime goes on."""
+    async with open_runtime() as runtime, no_leaks():
+        assert (await runtime.stream("local", PROMPT, max_tokens=2)).usage.output_tokens == 2
+        assert runtime.statistics().connections_idle == 0
