@@ -48,7 +48,7 @@ _NAMES: dict[type[APIError], str] = {
     """,
     QuotaError: """
         billing billing_hard_limit_reached billing_not_active exceeded_current_quota insufficient_balance
-        insufficient_credits insufficient_quota payment_required
+        insufficient_credits insufficient_quota payment_required service_quota_exceeded
     """,
     OverloadedError: """
         engine_overloaded insufficient_system_resource model_not_ready model_overloaded overloaded service_unavailable
@@ -75,6 +75,7 @@ _STATUSES: dict[int, type[APIError]] = {
     404: NotFoundError,
     408: ServerError,
     409: ServerError,
+    424: ServerError,  # Bedrock's, where the model failed
     425: ServerError,
     429: RateLimitError,
     499: ServerError,  # Google's, where what it asked of its own servers was cancelled

@@ -7,7 +7,15 @@ from typing import Any
 from ._json import as_object
 from .chunks import Usage
 
-__all__ = ["anthropic_usage", "gemini_usage", "merge_counts", "most_counted", "openai_usage", "same_counts"]
+__all__ = [
+    "anthropic_usage",
+    "bedrock_usage",
+    "gemini_usage",
+    "merge_counts",
+    "most_counted",
+    "openai_usage",
+    "same_counts",
+]
 
 _MAX_FIELDS = 32
 
@@ -54,6 +62,21 @@ def anthropic_usage(raw: dict[str, Any]) -> Usage | None:
     return Usage((given or 0) + cached + written, made or 0, cached, written, thinking, raw)
 
 
+def bedrock_usage(raw: dict[str, Any]) -> Usage | None:
+    """Counts as Bedrock names them, where `inputTokens` is only what no cache knew; None where there are none.
+
+    The names that end in `Count` are those of its invocation metrics, and of Nova's own events.
+    docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
+    """
+    given = _count(raw, "inputTokens", "inputTokenCount")
+    made = _count(raw, "outputTokens", "outputTokenCount")
+    if given is None and made is None:
+        return None
+    cached = _count(raw, "cacheReadInputTokens", "cacheReadInputTokenCount") or 0
+    written = _count(raw, "cacheWriteInputTokens", "cacheWriteInputTokenCount") or 0
+    return Usage((given or 0) + cached + written, made or 0, cached, written, 0, raw)
+
+
 def gemini_usage(raw: dict[str, Any]) -> Usage | None:
     """Counts as Gemini names them, where thoughts, and what tools read, are counted apart; None where there are none.
 
@@ -67,6 +90,33 @@ def gemini_usage(raw: dict[str, Any]) -> Usage | None:
     read = _count(raw, "toolUsePromptTokenCount") or 0
     cached = _count(raw, "cachedContentTokenCount") or 0
     return Usage((given or 0) + read, (made or 0) + (thoughts or 0), cached, 0, thoughts or 0, raw)
+
+
+def ollama_usage(raw: dict[str, Any]) -> Usage | None:
+    """Counts as Ollama names them, null where it gives none; None where there are none that make sense.
+
+    A prompt that the server still holds from before may not be counted. https://docs.ollama.com/api/usage
+    """
+    given = _count(raw, "prompt_eval_count")
+    made = _count(raw, "eval_count")
+    if given is None and made is None:
+        return None
+    known = {name: value for name, value in raw.items() if value is not None}
+    return Usage(given or 0, made or 0, raw=known)
+
+
+def cohere_usage(raw: dict[str, Any]) -> Usage | None:
+    """Counts as Cohere names them: of the tokens, or where it tells only those, of the billed ones; else None.
+
+    https://docs.cohere.com/reference/chat-stream
+    """
+    counts = _part(raw, "tokens", "billed_units")
+    given = _count(counts, "input_tokens")
+    made = _count(counts, "output_tokens")
+    if given is None and made is None:
+        return None
+    cached = _count(raw, "cached_tokens") or _count(counts, "cached_tokens") or 0
+    return Usage(given or 0, made or 0, cached, 0, _count(counts, "reasoning_tokens") or 0, raw)
 
 
 def merge_counts(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@
     │   ├── RateLimitError         429: too fast; see `retry_after`
     │   ├── QuotaError             402, or 429 with a spent quota: waiting does not help
     │   ├── OverloadedError        503, 529: the provider has no room now
-    │   └── ServerError            408, 409, 425, 5xx: the provider failed
+    │   └── ServerError            408, 409, 424, 425, 5xx: the provider failed
     └── StreamError                the answer began, but is no good stream
         ├── Truncated              it ended without the provider's terminal evidence
         ├── NotAStream             the body is something else: a web page, say
@@ -152,7 +152,7 @@ class OverloadedError(APIError):
 
 
 class ServerError(APIError):
-    """The provider failed (408, 409, 425, 5xx)."""
+    """The provider failed (408, 409, 424, 425, 5xx)."""
 
     default_status = 500
     retryable = True

@@ -1,0 +1,210 @@
+"""The shell around a Bedrock wire's event machine: binary framing, its exceptions, and what is no stream at all."""
+
+from __future__ import annotations
+
+from ._api_errors import api_error, error_fields, in_stream_error
+from ._aws_event_stream import AWSEventStream, EventMessage
+from ._decoder import EventMachine
+from ._excerpt import excerpt
+from ._json import UNREADABLE, as_object, as_text, load
+from .chunks import Chunk
+from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
+
+__all__ = ["BedrockDecoder"]
+
+_QUOTED = 400
+_LARGEST_FIRST_BYTE = (
+    1  # of a message's length, of which there are four: 32 MiB are more than any message takes
+)
+
+_STATUSES = {
+    "accessdeniedexception": 403,
+    "internalserverexception": 500,
+    "modelerrorexception": 424,
+    "modelnotreadyexception": 429,
+    "modelstreamerrorexception": 424,
+    "modeltimeoutexception": 408,
+    "resourcenotfoundexception": 404,
+    "servicequotaexceededexception": 400,
+    "serviceunavailableexception": 503,
+    "throttlingexception": 429,
+    "validationexception": 400,
+}
+"""docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html#API_runtime_ConverseStream_Errors"""
+
+
+class BedrockDecoder:
+    """A `Decoder` for wires that are AWS's binary event stream.
+
+    A message's length begins with a zero byte, and no JSON, page or other text does: the first byte of the body
+    decides what it is. A message that is an exception ends the turn as the `APIError` of its status, whatever came
+    before it, unless the turn was complete by then.
+
+    Args:
+        machine: The wire's own part; the name of an event is its `:event-type`.
+        max_event_bytes: The most one message, or a whole document, may take.
+    """
+
+    def __init__(self, machine: EventMachine, *, max_event_bytes: int = 24 * 1024 * 1024) -> None:
+        self._machine = machine
+        self._limit = max_event_bytes
+        self._frames = AWSEventStream(max_event_bytes=max_event_bytes)
+        self._text: bytearray | None = None  # collects a body that is no event stream
+        self._begun = False
+        self._events = 0
+        self._spent = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
+        return self._machine.done
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the turn is complete should the body break off here: more may follow, but need not."""
+        return self._machine.done or self._machine.terminal
+
+    def feed(self, data: bytes, /) -> list[Chunk]:
+        """Decode the next bytes of the body.
+
+        Raises:
+            APIError: The provider reports a failure inside the stream.
+            MalformedEvent: A message is damaged, or its event cannot be read.
+            EventTooLarge: An event, a tool call's arguments or a document passed its limit.
+            NotAStream: The body is a web page or other text.
+        """
+        out: list[Chunk] = []
+        if self._spent or self._machine.done or not data:
+            return out
+        try:
+            if not self._begun:
+                self._begun = True
+                self._text = bytearray() if data[0] > _LARGEST_FIRST_BYTE else None
+            if self._text is None:
+                self._stream(data, out)
+            else:
+                self._collect(data)
+        except StreamdError as error:
+            self._spent = True
+            error.chunks = out
+            raise
+        return out
+
+    def close(self) -> list[Chunk]:
+        """Say that the body has ended.
+
+        Raises:
+            Truncated: The terminal evidence never came.
+            NotAStream: The body was something else than a stream of this API.
+            APIError: The body was an error object.
+        """
+        out: list[Chunk] = []
+        if self._spent or self._machine.done:
+            return out
+        self._spent = True
+        try:
+            if self._text is not None:
+                self._read_document(bytes(self._text), out)
+            elif self._machine.terminal:
+                self._machine.finish(out)
+            elif self._events:
+                raise Truncated(
+                    "the stream ended without the provider's terminal event: the answer is not whole"
+                )
+            else:
+                raise Truncated("the stream ended before its first whole event")
+        except StreamdError as error:
+            error.chunks = out
+            raise
+        return out
+
+    def _stream(self, data: bytes, out: list[Chunk]) -> None:
+        machine = self._machine
+        for message in self._frames.feed(data):
+            self._events += 1
+            name = message.text(":event-type")
+            if message.text(":message-type") not in ("event", "") or name.endswith("Exception"):
+                _raise_exception(message)
+                continue
+            try:
+                machine.event(name.encode(), message.payload, out)
+            except UNREADABLE as error:
+                raise _malformed(message, error) from error
+            if machine.done:
+                return
+        if self._frames.failure is not None:
+            raise self._frames.failure
+
+    def _collect(self, data: bytes) -> None:
+        text = self._text
+        assert text is not None
+        text += data
+        start = bytes(text[:_QUOTED]).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if len(text) > _QUOTED and start[:1] not in (b"{", b"["):
+            raise _no_stream(bytes(text))
+        if len(text) > self._limit:
+            raise EventTooLarge(f"the body is one JSON document larger than {self._limit} bytes")
+
+    def _read_document(self, body: bytes, out: list[Chunk]) -> None:
+        text = body.removeprefix(b"\xef\xbb\xbf")
+        if text.lstrip()[:1] not in (b"{", b"["):
+            raise _no_stream(text)
+        try:
+            found = as_object(load(text))
+            names = ("message", "Message", "__type", "error", "Output")
+            if any(found.get(name) for name in names) and "output" not in found and "content" not in found:
+                raise _document_error(found, text)
+            self._machine.document(text, out)
+        except UNREADABLE as error:
+            raise NotAStream(f"the body is not an event stream: {excerpt(text)}") from error
+
+
+def _raise_exception(message: EventMessage) -> None:
+    """Raise what a message reports; one that is neither event nor exception says nothing.
+
+    Of the two kinds one is named by `:exception-type` with an object as its payload, the other by `:error-code` and
+    `:error-message`, without one.
+    """
+    kind = message.text(":message-type")
+    code = message.text(":exception-type") or message.text(":error-code") or message.text(":event-type")
+    if kind not in ("exception", "error") and not code.endswith("Exception"):
+        return
+    try:
+        told = as_object(load(message.payload)) if message.payload else {}
+    except UNREADABLE:
+        told = {}
+    said = [as_text(told.get(name)) for name in ("message", "Message", "originalMessage")]
+    text = next((each for each in said if each), None) or message.text(":error-message")
+    if not text and not told:
+        text = excerpt(message.payload)
+    raise api_error(
+        status=_STATUSES.get(code.lower()),
+        code=excerpt(code.encode(), 80) or None,
+        message=excerpt(text.encode("utf-8", "replace"), 1000),
+        in_stream=True,
+    )
+
+
+def _document_error(found: dict[str, object], text: bytes) -> APIError:
+    """AWS's error object names its kind `__type`, after a namespace and a `#`."""
+    kind = as_text(found.get("__type")) or as_text(as_object(found.get("Output")).get("__type"))
+    if kind is None and "error" in found:
+        return in_stream_error(text)
+    code = kind and kind.rpartition("#")[2]
+    message = error_fields(found)[0] or as_text(found.get("Message"))
+    return api_error(
+        status=_STATUSES.get((code or "").lower()),
+        code=code and excerpt(code.encode("utf-8", "replace"), 80),
+        message=excerpt((message or "").encode("utf-8", "replace"), 1000) or excerpt(text),
+        in_stream=True,
+    )
+
+
+def _no_stream(text: bytes) -> NotAStream:
+    what = "is a web page, not" if text.lstrip().startswith(b"<") else "is not"
+    return NotAStream(f"the body {what} an event stream: {excerpt(text)}")
+
+
+def _malformed(message: EventMessage, error: BaseException) -> MalformedEvent:
+    why = "it is nested too deep" if isinstance(error, RecursionError) else excerpt(str(error).encode(), 100)
+    return MalformedEvent(f"an event cannot be read: {why}: {excerpt(message.payload)}", offset=message.end)
