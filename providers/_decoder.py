@@ -9,6 +9,7 @@ from ._api_errors import in_stream_error
 from ._excerpt import excerpt
 from ._json import UNREADABLE, as_list, as_object, load
 from ._json_array import JSONArrayDecoder
+from ._ndjson import NDJSONDecoder
 from ._sse import ServerSentEvent, SSEDecoder
 from .chunks import Chunk
 from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
@@ -62,16 +63,24 @@ class SSEChunkDecoder:
     Args:
         machine: The wire's own part.
         arrays: Whether the server may stream a JSON array in the place of events: then `[` begins one.
+        lines: Whether the server streams a JSON object a line in the place of events: then `{` begins the first of
+            them, except where its line ends right after it, as in a document that was written to be read.
         max_event_bytes: The most one event, or a whole document, may take.
     """
 
     def __init__(
-        self, machine: EventMachine, *, arrays: bool = False, max_event_bytes: int = _MAX_BYTES
+        self,
+        machine: EventMachine,
+        *,
+        arrays: bool = False,
+        lines: bool = False,
+        max_event_bytes: int = _MAX_BYTES,
     ) -> None:
         self._machine = machine
         self._limit = max_event_bytes
         self._arrays = arrays
-        self._frames: SSEDecoder | JSONArrayDecoder = SSEDecoder(
+        self._lines = lines
+        self._frames: SSEDecoder | JSONArrayDecoder | NDJSONDecoder = SSEDecoder(
             max_event_bytes=max_event_bytes, error_field=True
         )
         self._head = b""  # the body's beginning, to decide by and to quote
@@ -141,8 +150,13 @@ class SSEChunkDecoder:
         start = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if (not start and len(self._head) < _QUOTED) or b"\xef\xbb\xbf".startswith(self._head):
             return
+        line = start[1:].lstrip(b" \t")
         if start[:1] == b"[" and self._arrays:
             self._frames = JSONArrayDecoder(max_event_bytes=self._limit)
+        elif start[:1] == b"{" and self._lines and not line and len(self._head) < _QUOTED:
+            return
+        elif start[:1] == b"{" and self._lines and line[:1] not in b"\r\n":
+            self._frames = NDJSONDecoder(max_event_bytes=self._limit)
         elif start[:1] in (b"<", b"{", b"["):
             self._body = bytearray()
             self._is_page = start.startswith(b"<")
@@ -186,7 +200,11 @@ class SSEChunkDecoder:
             return
         if not self._streaming and self._head:
             self._frames.feed(self._head)
-        self._end_with(self._frames.pending(), out)
+        last = self._frames.pending()
+        if last is not None and self._is_document(last):
+            self._read_document(last.data, out)
+            return
+        self._end_with(last, out)
         if machine.done:
             return
         if machine.terminal:
@@ -198,9 +216,15 @@ class SSEChunkDecoder:
         else:
             raise Truncated("the stream ended before its first whole event")
 
+    def _is_document(self, last: ServerSentEvent) -> bool:
+        """Whether the body is one line without an end that is whole: it may be anything that is JSON."""
+        return isinstance(self._frames, NDJSONDecoder) and not self._events and last.data.endswith(b"}")
+
     def _is_other_text(self) -> bool:
         if isinstance(self._frames, JSONArrayDecoder):
             return self._frames.ended  # without one element
+        if isinstance(self._frames, NDJSONDecoder):
+            return False
         return len(self._head.strip()) >= _TELLING and not _FIELD.search(self._head)
 
     def _end_with(self, last: ServerSentEvent | None, out: list[Chunk]) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ._anthropic_request import AnthropicQuirks, anthropic_body
 from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
+from ._ollama_request import ollama_body
 from ._openai_chat_request import ChatQuirks, openai_chat_body
 from ._openai_responses_request import ResponsesQuirks, openai_responses_body, responses_state
 from ._openai_responses_resume import resume_response
@@ -120,6 +121,13 @@ FORMATS: dict[str, WireFormat] = {
             body=gemini_body,
             decoder=WIRES["gemini"],
             quirks=GeminiQuirks(),
+        ),
+        WireFormat(
+            name="ollama-chat",
+            path="/api/chat",
+            body=ollama_body,
+            decoder=WIRES["ollama-chat"],
+            accept="application/x-ndjson",
         ),
     )
 }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import msgspec
 
 from ._gemini_arguments import PartialArguments
 from ._gemini_events import GeminiCall
-from ._json import is_list, is_object
+from ._json import is_finite
 from ._tool_calls import ToolCallAssembly
 from .chunks import ToolCall, ToolCallDelta
 
@@ -100,14 +99,6 @@ def _arguments(call: GeminiCall) -> dict[str, Any] | str:
     if call.args is None:
         return {}
     # A number that JSON has not is no value to run a tool with: as text it is refused.
-    if isinstance(call.args, dict) and not _is_finite(call.args):
+    if isinstance(call.args, dict) and not is_finite(call.args):
         return json.dumps(call.args)
     return call.args
-
-
-def _is_finite(value: object) -> bool:
-    if is_object(value):
-        return all(map(_is_finite, value.values()))
-    if is_list(value):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)

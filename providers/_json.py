@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypeGuard, TypeVar, get_args, get_origin
 
 import msgspec
 
-__all__ = ["UNREADABLE", "as_list", "as_object", "as_text", "is_list", "is_object", "load", "read"]
+__all__ = [
+    "UNREADABLE",
+    "as_list",
+    "as_object",
+    "as_text",
+    "is_finite",
+    "is_list",
+    "is_object",
+    "load",
+    "read",
+]
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading JSON can raise; `UnicodeDecodeError` and `json.JSONDecodeError` are `ValueError`s."""
@@ -60,6 +71,15 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Whether a decoded JSON value is an array."""
     return isinstance(value, list)
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value that `load` gave is one that JSON has: no NaN and no Infinity stands in it."""
+    if is_object(value):
+        return all(map(is_finite, value.values()))
+    if is_list(value):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def as_object(value: object) -> dict[str, Any]:

@@ -28,9 +28,11 @@ OWN_SERVERS: dict[str, ProviderRow] = {
         key_required=False,
         docs="https://lmstudio.ai/docs/developer/openai-compat",
     ),
+    # It speaks chat completions too, below `/v1`: that is `openai-compatible` with a base URL.
     "ollama": ProviderRow(
         title="Ollama",
-        base_url="http://127.0.0.1:11434/v1",
+        wire="ollama-chat",
+        base_url="http://127.0.0.1:11434",
         key_env=("OLLAMA_API_KEY",),
         base_url_env=("OLLAMA_HOST",),
         key_required=False,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ._anthropic_decoder import AnthropicMachine
 from ._decoder import SSEChunkDecoder
 from ._gemini_decoder import MAX_EVENT_BYTES, GeminiMachine
+from ._ollama_decoder import OllamaMachine
 from ._openai_chat_decoder import OpenAIChatMachine
 from ._openai_responses_resume import ResponsesDecoder
 from ._provider import Decoder
@@ -20,6 +21,10 @@ def _gemini() -> Decoder:
     return SSEChunkDecoder(GeminiMachine(), arrays=True, max_event_bytes=MAX_EVENT_BYTES)
 
 
+def _ollama_chat() -> Decoder:
+    return SSEChunkDecoder(OllamaMachine(), lines=True)
+
+
 def _openai_chat() -> Decoder:
     return SSEChunkDecoder(OpenAIChatMachine())
 
@@ -27,6 +32,7 @@ def _openai_chat() -> Decoder:
 WIRES: dict[str, Callable[[], Decoder]] = {
     "anthropic-messages": _anthropic_messages,
     "gemini": _gemini,
+    "ollama-chat": _ollama_chat,
     "openai-chat": _openai_chat,
     "openai-responses": ResponsesDecoder,
 }

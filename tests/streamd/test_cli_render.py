@@ -135,7 +135,7 @@ def test_statistics_of_nothing_say_so():
         (
             ConnectFailed("no"),
             "ollama/llama",
-            "ollama is asked at http://127.0.0.1:11434/v1; OLLAMA_HOST gives another address",
+            "ollama is asked at http://127.0.0.1:11434; OLLAMA_HOST gives another address",
         ),
         (NotFoundError("no"), "vllm:x", "vllm is asked at http://127.0.0.1:8000/v1"),
         (AuthenticationError("no"), "nobody:gpt", None),
