@@ -49,7 +49,7 @@ class Opening:
         high_watermark: int,
         plan_for: PlanFor,
     ) -> None:
-        self.id = id
+        self.id: str | None = id
         self._model = model
         self._client = client
         self._high_watermark = high_watermark

@@ -74,7 +74,7 @@ class Sessions:
         self._named = 0
         self._closed = False
         self._emptied = trio.Event()
-        self.opened = 0
+        self.opened: int = 0
         self.ended: Counter[Status] = Counter()
         self.tokens: dict[str, RetryTokens] = {}
 
