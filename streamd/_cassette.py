@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -42,7 +42,8 @@ class Cassette:
 
     When it records, each session writes a file: the first the one that is named, the next `NAME.2.json` and so on. When
     it plays, a session gets the recording whose first request is the same as its own, and every further request must
-    be the same as the recorded one: as the provider's API sees it, that is, not as HTTP does. It plays at once.
+    be the same as the recorded one: as the provider's API sees it, that is, not as HTTP does. It plays at once. What a
+    session's own `record=` asks for is not done meanwhile.
 
     Args:
         path: The first file.
@@ -92,34 +93,47 @@ class Cassette:
         request = plan.request()
         scrub = Scrubber(secrets_in(plan.provider, request))
         tape = self._tape(scrub.request(request))
-        playback = Playback(tape, speed=math.inf, check=partial(_check, scrub))
+        playback = Playback(tape, speed=math.inf, check=partial(self._check, scrub))
         retry = None if plan.retry is None else PlayedRetry(playback=playback)
         played = replace(plan, timeouts=UNTIMED, retry=retry, recorder=None)
         # Nothing is open in it that would have to be closed.
         return played, httpx.AsyncClient(transport=playback, trust_env=False)
 
     def _record(self, plan: Plan) -> Plan:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # the recorder tells it, in the end
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         file = f"{numbered(self.path, len(self._recorders) + 1)}{UNFINISHED}"
         recorder = Recorder(file, provider=plan.provider, model=plan.options.model)
         self._recorders.append(recorder)
         return replace(plan, recorder=recorder)
 
     def _tape(self, sent: Sent) -> Recording:
-        for place, tape in enumerate(self._tapes):
-            if not tape.exchanges or _difference(tape.exchanges[0].request, sent) is None:
-                return self._tapes.pop(place)
+        # One that was cancelled before it asked for anything may be any.
+        same = (each for each in self._tapes if each.exchanges and _first_difference(each, sent) is None)
+        tape = next(same, None) or next((each for each in self._tapes if not each.exchanges), None)
+        if tape is not None:
+            self._tapes.remove(tape)
+            return tape
         if not self.path.exists():
             why = f"there is no recording {self.path}: record it with --streamd-record=once"
         elif not self._tapes:
             why = f"all sessions recorded in {self.path} were played, and another one is opened: {ANEW}"
         else:
-            why = f"the session is not as it was recorded in {self.path}: {self._nearest(sent)}; {ANEW}"
-        self.failures.append(why)
-        raise ConfigError(why)
+            difference = _first_difference(self._tapes[0], sent)
+            why = f"the session is not as it was recorded in {self.path}: {difference}; {ANEW}"
+        raise self._failed(why)
 
-    def _nearest(self, sent: Sent) -> str:
-        return _difference(self._tapes[0].exchanges[0].request, sent) or ""
+    def _check(self, scrub: Scrubber, request: httpx.Request, exchange: Exchange) -> None:
+        asked = HTTPRequest(request.method, str(request.url), (), request.content)
+        difference = _difference(exchange.request, scrub.request(asked))
+        if difference is not None:
+            raise self._failed(
+                f"the request of round {exchange.round} is not as it was recorded: {difference}; {ANEW}"
+            )
+
+    def _failed(self, why: str) -> ConfigError:
+        self.failures.append(why)
+        return ConfigError(why)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -129,13 +143,8 @@ def _files(path: Path) -> Iterator[Path]:
         number += 1
 
 
-def _check(scrub: Scrubber, request: httpx.Request, exchange: Exchange) -> None:
-    asked = HTTPRequest(request.method, str(request.url), (), request.content)
-    difference = _difference(exchange.request, scrub.request(asked))
-    if difference is not None:
-        raise ConfigError(
-            f"the request of round {exchange.round} is not as it was recorded: {difference}; {ANEW}"
-        )
+def _first_difference(tape: Recording, sent: Sent) -> str | None:
+    return _difference(tape.exchanges[0].request, sent)
 
 
 def _difference(recorded: Sent, sent: Sent) -> str | None:

@@ -167,6 +167,24 @@ def test_a_changed_tool_result_is_told(project: Project) -> None:
     )
 
 
+def test_a_session_that_was_cancelled_at_once_is_played(project: Project, server: Server) -> None:
+    """A session that asked for nothing leaves the others what was recorded of them."""
+    source = """
+        import app, streamd, trio
+
+        async def leave():
+            async with streamd.open_session(app.model(), "Hi") as session:
+                session.cancel()
+
+        def test_one(streamd_cassette):
+            trio.run(leave)
+            assert app.ask("Hi") == "Hello"
+    """
+    project.run(source, server.url).assert_outcomes(passed=1)
+    assert project.files() == ["test_one.2.json", "test_one.json"]
+    project.run(source, NOWHERE).assert_outcomes(passed=1)
+
+
 def test_a_further_session_is_told(project: Project, server: Server) -> None:
     """A test that opens more sessions than it did fails, and sends nothing."""
     project.run(ONE, server.url).assert_outcomes(passed=1)
@@ -253,6 +271,10 @@ def test_a_cassette_that_cannot_be_written_is_told(project: Project, server: Ser
         ["*streamd_cassette: the recording * was given up: it is larger than 1 bytes*"]
     )
     assert project.files() == []
+    (project.pytester.path / "cassettes" / "test_app").rmdir()
+    (project.pytester.path / "cassettes").rmdir()
+    (project.pytester.path / "cassettes").touch()
+    project.run(ONE, server.url).assert_outcomes(passed=1, errors=1)
 
 
 def test_names_of_tests_become_names_of_files() -> None:
