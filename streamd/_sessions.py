@@ -107,7 +107,7 @@ class Sessions:
             with scope:
                 ref = await self._pool.start_child(spec, wait=self._on_full == "wait")
         except MaxChildrenReached:
-            failed = TooManySessions(f"session {name!r}: {self._hosted} sessions live, the most allowed")
+            failed = TooManySessions(f"session {name!r}: {self._hosted} live already, the most allowed")
         except ChildStartError as exc:
             failed = exc.__cause__
         except NotRunning:

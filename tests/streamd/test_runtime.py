@@ -281,7 +281,7 @@ async def test_a_full_runtime_refuses_where_it_was_told_to(autojump_clock: Any) 
     async with scripted_runtime(HELD, max_sessions=1, on_full="refuse") as (runtime, network, model):
         async with runtime.open_session(model, "Hi"):
             await network.wait_requests(1)
-            with pytest.raises(TooManySessions, match="session 'b': 1 sessions live") as caught:
+            with pytest.raises(TooManySessions, match="session 'b': 1 live already") as caught:
                 await runtime.stream(model, "Hi", id="b")
             assert caught.value.retryable
             assert caught.value.__context__ is None

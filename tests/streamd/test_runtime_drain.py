@@ -106,6 +106,34 @@ async def test_the_deadline_is_the_callers(drain: float, ends_at: float, autojum
         assert trio.current_time() == ends_at
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(0, 8), max_size=8), st.sampled_from([0, 0.5, 3.5, 6.5, math.inf]), st.random_module()
+)
+def test_the_runtime_is_left_with_the_last_session_or_at_the_deadline(
+    holds: list[int], drain: float, random: Any
+) -> None:
+    """Whatever blocks are open: what was read by then is done, and what was not is cancelled at the deadline."""
+
+    async def main() -> None:
+        readers = [Reader(hold) for hold in holds]
+        async with scripted_network([Delay(0.25), *GOOD]) as (network, client):
+            async with no_leaks(), trio.open_nursery() as nursery:
+                async with open_runtime(connections=client, drain=drain) as runtime:
+                    for reader in readers:
+                        nursery.start_soon(reader.run, runtime, chat_model(network.url))
+                        await reader.open.wait()
+                assert trio.current_time() == min(drain, max(holds, default=-0.25) + 0.25)
+                ended = runtime.statistics().ended
+        assert ended.get("cancelled", 0) == (len(holds) if drain == 0 else 0)
+        assert sum(ended.values()) == len(holds)
+        assert all(reader.error is None for reader in readers)
+        texts = [] if drain == 0 else ["Hel", "lo"]
+        assert [reader.texts for reader in readers] == [texts] * len(holds)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
 async def test_an_idle_runtime_is_left_at_once(autojump_clock: Any) -> None:
     """Sessions that are over are not waited for."""
     async with scripted_runtime(GOOD, drain=math.inf) as (runtime, _, model):
