@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
@@ -13,9 +14,11 @@ from prompt_toolkit.output import DummyOutput
 from streamd.__main__ import main
 from streamd._cli_args import ChatCommand, ReplayCommand, parse
 from streamd._recording import load_recording
+from streamd.providers import Text
 from tests.support import chat
 from tests.support.cli import scripted_server
-from tests.support.server import chunked, response
+from tests.support.recordings import record
+from tests.support.server import KEEP_OPEN, chunked, response
 
 MODEL = ["-m", "openai-compatible:tiny-1"]
 CANARY = "sk-canary-never-shown"
@@ -73,6 +76,21 @@ def test_an_early_end_is_told_again(recorded, capsys):
     file, (_, _, err) = recorded([chunked(chat.text("Hel"), chat.finish("length"), chat.DONE)])
     assert main(["replay", file]) == 0
     assert capsys.readouterr() == ("Hel\n", err)
+
+
+def test_a_cancelled_answer_ends_as_an_interrupted_one(tmp_path, capsys):
+    """What was recorded of an answer that was cancelled is printed, and the exit code is Ctrl-C's."""
+    file = tmp_path / "session.json"
+
+    async def leave(session):
+        while not isinstance(await session.receive(), Text):
+            pass
+        session.cancel()
+
+    script = [chunked(chat.text("Hel"), last=False), KEEP_OPEN]
+    trio.run(lambda: record(file, script, leave=leave))
+    assert main(["replay", str(file), "--speed", "inf"]) == 130
+    assert capsys.readouterr() == ("Hel\n", "")
 
 
 def test_chunks_and_counters_of_a_replay(recorded, capsys):
