@@ -1,7 +1,7 @@
 """The blocks of a message that are neither its words nor a call of the caller's tools.
 
 https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool. The other tools that the provider runs
-have blocks of the same make: fetching, code execution, a shell, an editor, a search for tools, and those of MCP servers.
+have blocks of the same make: fetching, code execution, a shell, an editor, a search for tools, and those of MCP.
 """
 
 from __future__ import annotations

@@ -1,12 +1,19 @@
 """Conversations that the tests of several wires write down."""
 
+from typing import Any
+
 from streamd.providers import (
+    CachePoint,
     Citation,
     Context,
+    File,
     Image,
     Message,
     Options,
+    OutputSpec,
     RedactedThinking,
+    ServerToolCall,
+    ServerToolResult,
     Text,
     Thinking,
     ToolCall,
@@ -14,7 +21,7 @@ from streamd.providers import (
     ToolSpec,
 )
 
-__all__ = ["EVERYTHING", "RICH", "TOOLS"]
+__all__ = ["EVERYTHING", "REPORT", "RICH", "TOOLS", "richest"]
 
 TOOLS = (
     ToolSpec(
@@ -62,3 +69,40 @@ EVERYTHING = Options(
     extra_headers={"X-Extra": "1"},
     extra_body={"seed": 7, "temperature": 0.25},
 )
+
+REPORT = OutputSpec(
+    "report",
+    {
+        "type": "object",
+        "properties": {"rain": {"type": "boolean"}},
+        "required": ["rain"],
+        "additionalProperties": False,
+    },
+)
+"""The shape an answer is to have."""
+
+
+def richest(wire: str, searched: dict[str, Any], found: dict[str, Any], cited: dict[str, Any]) -> Context:
+    """A conversation with every kind of part: `RICH`, with a document and a cache point, and a search on this wire.
+
+    `searched` and `found` are the provider's own blocks of its search, `cited` is its own form of a source.
+    """
+    user, assistant, *others = RICH.messages
+    document = File("application/pdf", b"%PDF", name="towns.pdf")
+    search = (
+        ServerToolCall("s_1", "web_search", {"query": "towns"}, wire, searched),
+        ServerToolResult("s_1", "web_search", [], wire, found),
+        ServerToolCall("s_0", "web_search", {}, "another wire", {"type": "unknown there"}),
+        Text("Found them."),
+        Citation("https://y.test", "Another", "cited", wire, cited),
+    )
+    return Context(
+        (
+            Message("user", (*user.content, document, CachePoint("1h"))),
+            Message("assistant", (*search, *assistant.content)),
+            *others,
+        ),
+        system=RICH.system,
+        tools=TOOLS,
+        server_tools=({"type": "web_search", "name": "web_search"},),
+    )
