@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import assert_never, final
 
 from msgspec import Struct
 
+from ._aws_credentials import AWSCredentialSource, credentials_fault
 from ._headers import Header, key_fault, name_fault
+from ._provider import HTTPRequest
 from ._secret import Secret
+from ._sigv4 import AWSCredentials, sign
 from .errors import ConfigError, StreamdError
 
 __all__ = [
@@ -18,10 +22,12 @@ __all__ = [
     "Key",
     "KeyHeader",
     "NoAuth",
+    "SigV4",
     "TokenSource",
     "auth_fault",
     "auth_fields",
     "auth_secrets",
+    "authorize",
 ]
 
 
@@ -102,7 +108,27 @@ class NoAuth(Struct, frozen=True):
     """Nobody asks who it is."""
 
 
-Auth = Bearer | KeyHeader | NoAuth
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SigV4(Struct, frozen=True):
+    """The whole request is signed as AWS wants it (Signature Version 4); see `sign`.
+
+    Args:
+        credentials: Who asks, or what tells it anew for every request.
+        region: The region that is asked.
+        service: The service's name for signatures.
+        clock: Gives the time, an aware one.
+    """
+
+    credentials: AWSCredentials | AWSCredentialSource
+    region: str
+    service: str = "bedrock"
+    clock: Callable[[], datetime] = _now
+
+
+Auth = Bearer | KeyHeader | SigV4 | NoAuth
 """Every way there is."""
 
 
@@ -113,6 +139,8 @@ def auth_fault(auth: Auth) -> str | None:
             return _key_fault(key)
         case KeyHeader(header, key):
             return name_fault(header, "the name of the key's header") or _key_fault(key)
+        case SigV4(credentials):
+            return credentials_fault(credentials)
         case NoAuth():
             return None
         case _:  # pragma: no cover - the type checkers prove it
@@ -120,16 +148,33 @@ def auth_fault(auth: Auth) -> str | None:
 
 
 def auth_fields(provider: str, auth: Auth) -> tuple[Header, ...]:
-    """The header fields that say it. Raises `ConfigError` naming the provider where a function gives no token."""
+    """The header fields that say it; none where the whole request is needed for them, see `authorize`.
+
+    Raises:
+        ConfigError: A function gives no token; the message names the provider.
+    """
     match auth:
         case Bearer(key):
             return (("authorization", Secret(f"Bearer {_current(provider, key).reveal()}")),)
         case KeyHeader(header, key):
             return ((header, _current(provider, key)),)
-        case NoAuth():
+        case SigV4() | NoAuth():
             return ()
         case _:  # pragma: no cover - the type checkers prove it
             assert_never(auth)
+
+
+def authorize(provider: str, auth: Auth, request: HTTPRequest) -> HTTPRequest:
+    """The request as it is sent: signed, where the way is to sign it.
+
+    Raises:
+        ConfigError: A function gives no credentials; the message names the provider.
+    """
+    if not isinstance(auth, SigV4):
+        return request
+    given = auth.credentials
+    credentials = given.credentials(provider) if isinstance(given, AWSCredentialSource) else given
+    return sign(request, credentials, auth.region, auth.service, auth.clock())
 
 
 def auth_secrets(auth: Auth) -> tuple[Secret, ...]:
@@ -138,6 +183,9 @@ def auth_secrets(auth: Auth) -> tuple[Secret, ...]:
         case Bearer(key) | KeyHeader(_, key):
             secret = key.last if isinstance(key, TokenSource) else key
             return () if secret is None else (secret,)
+        case SigV4(credentials):
+            known = credentials.last if isinstance(credentials, AWSCredentialSource) else credentials
+            return () if known is None else known.secrets
         case NoAuth():
             return ()
         case _:  # pragma: no cover - the type checkers prove it

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from ._auth import Auth, Bearer, Key, KeyHeader, NoAuth, TokenSource
+from ._auth import Auth, Bearer, Key, KeyHeader, NoAuth, SigV4, TokenSource
+from ._aws_credentials import CREDENTIALS_ENV, environment_credentials, given_credentials
 from ._formats import FORMATS, Quirks
 from ._headers import Header, key_fault, merge_headers, secret_headers
-from ._place import place_of
+from ._place import place_of, setting_of
 from ._row import ProviderRow
 from ._secret import Secret
 from ._service import Service
@@ -23,7 +24,8 @@ def build_service(
     name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Service:
     """The service a row describes. Raises `ConfigError` as `resolve` does."""
-    known = (*_OPTIONS, *(setting.name for setting in row.settings))
+    own = ("credentials",) if row.signed_for is not None else ()
+    known = (*_OPTIONS, *own, *(setting.name for setting in row.settings))
     unknown = [option for option in options if option not in known]
     if unknown:
         raise ConfigError(f"{name}: no option {unknown[0]!r}; the options are {', '.join(known)}")
@@ -54,20 +56,26 @@ def _headers(
 
 
 def _auth(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> Auth:
-    """An option before the environment, a key before a token."""
+    """An option before the environment, a key before a token, a token before a signature."""
     key, token = (_given(name, options, option) for option in ("api_key", "auth_token"))
     if key is not None and token is not None:
         raise ConfigError(f"{name}: give one of the options `api_key` and `auth_token`, not both")
-    if key is None and token is None:
+    credentials = given_credentials(name, options.get("credentials"))
+    if key is None and token is None and credentials is None:
         key = _from_environment(row.key_env, environ)
-    if key is None and token is None:
+    if key is None and token is None and credentials is None:
         token = _from_environment(row.token_env, environ)
     if token is not None:
         return Bearer(token)
     if key is not None:
         return Bearer(key) if row.key_header is None else KeyHeader(row.key_header, key)
+    if row.signed_for is not None:
+        credentials = environment_credentials(name, environ) if credentials is None else credentials
+        if credentials is not None:
+            return SigV4(credentials, setting_of(name, row, "region", options, environ), row.signed_for)
     if row.key_required:
-        variables = " or ".join(row.key_env + row.token_env)
+        signed = (" and ".join(CREDENTIALS_ENV[:2]),) if row.signed_for is not None else ()
+        variables = " or ".join(row.key_env + row.token_env + signed)
         option = "`api_key`" if row.key_env else "`auth_token`"
         raise ConfigError(f"{name}: no key: set {variables}, or give the option {option}")
     return NoAuth()

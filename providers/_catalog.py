@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from ._aws_credentials import CREDENTIALS_ENV
 from ._clouds import CLOUDS
 from ._formats import FORMATS
 from ._hosted import HOSTED
@@ -69,15 +70,17 @@ def known_providers(environ: Mapping[str, str] | None = None) -> tuple[ProviderI
 
 
 def _info(name: str, row: ProviderRow, environ: Mapping[str, str]) -> ProviderInfo:
+    signed = CREDENTIALS_ENV[:2] if row.signed_for is not None else ()
     keys = row.key_env + row.token_env
+    key_set = any(map(environ.get, keys)) or (bool(signed) and all(map(environ.get, signed)))
     return ProviderInfo(
         name,
         row.wire,
         shown_base_url(row, environ),
-        keys,
+        keys + signed,
         row.base_url_env,
         row.key_required,
-        any(environ.get(variable) for variable in keys),
+        key_set,
         tuple(variable for setting in row.settings for variable in setting.env),
         row.title,
     )

@@ -11,7 +11,7 @@ from ._row import ProviderRow, Setting
 from ._urls import path_fault, url_fault
 from .errors import ConfigError
 
-__all__ = ["place_of", "shown_base_url"]
+__all__ = ["place_of", "setting_of", "shown_base_url"]
 
 _VALUE = re.compile(r"[\w.-]*\w[\w.-]*", re.ASCII)  # it may become a part of the host's name
 
@@ -37,6 +37,17 @@ def place_of(
     if fault := path_fault(path):
         raise ConfigError(f"{name}: {fault}")
     return base_url, None if path is None else _filled(name, row, path, values)
+
+
+def setting_of(
+    name: str, row: ProviderRow, wanted: str, options: Mapping[str, Any], environ: Mapping[str, str]
+) -> str:
+    """The setting of the row that is called `wanted`. Raises `ConfigError` where it is missing."""
+    setting = next(setting for setting in row.settings if setting.name == wanted)
+    value = _value(name, setting, options, environ)
+    if value is None:
+        raise _missing(name, setting)
+    return value
 
 
 def shown_base_url(row: ProviderRow, environ: Mapping[str, str]) -> str | None:
@@ -103,10 +114,14 @@ def _filled(name: str, row: ProviderRow, template: str, values: Mapping[str, str
     for setting in row.settings:
         value, mark = values[setting.name], f"{{{setting.name}}}"
         if mark in template and value is None:
-            variables = "".join(f" or set {variable}" for variable in setting.env)
-            raise ConfigError(f"{name}: no {setting.name}: give the option `{setting.name}`{variables}")
+            raise _missing(name, setting)
         template = template.replace(mark, value or "")
     return template
+
+
+def _missing(name: str, setting: Setting) -> ConfigError:
+    variables = "".join(f" or set {variable}" for variable in setting.env)
+    return ConfigError(f"{name}: no {setting.name}: give the option `{setting.name}`{variables}")
 
 
 def _ollama_url(host: str) -> str:

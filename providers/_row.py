@@ -37,6 +37,8 @@ class ProviderRow(Struct, frozen=True, kw_only=True):
         path: A path below the base URL that is not the wire's own.
         key_env: The environment variables a key is read from, in order.
         key_header: The header the key is sent in; None where it is sent as a bearer token.
+        signed_for: The name by which AWS knows the service that requests are signed for where there is no key or
+            token, in the region that is a setting of the row.
         token_env: The variables a bearer token is read from, after those of a key.
         base_url_env: The variables a base URL is read from, in order.
         header_env: Variables sent as a header each, where they are set.
@@ -56,6 +58,7 @@ class ProviderRow(Struct, frozen=True, kw_only=True):
     key_env: tuple[str, ...] = ()
     key_header: str | None = None
     token_env: tuple[str, ...] = ()
+    signed_for: str | None = None
     base_url_env: tuple[str, ...] = ()
     header_env: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ._auth import Auth, NoAuth, auth_fault, auth_fields, auth_secrets
+from ._auth import Auth, NoAuth, auth_fault, auth_fields, auth_secrets, authorize
 from ._formats import Quirks, WireFormat
 from ._headers import Header, merge_headers, secret_headers, secrets_of
 from ._provider import Decoder, HTTPRequest
@@ -72,7 +72,7 @@ class Service(Struct, frozen=True):
             ("accept-encoding", "identity"),
             *wire.headers,
         )
-        return HTTPRequest(
+        request = HTTPRequest(
             "POST",
             join_url(self.base_url, self.path or path, options.model),
             merge_headers(
@@ -83,6 +83,7 @@ class Service(Struct, frozen=True):
             ),
             body,
         )
+        return authorize(self.name, self.auth, request)
 
     def decoder(self) -> Decoder:
         """A fresh decoder for the body of one successful response."""
