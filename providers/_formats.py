@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ._anthropic_request import AnthropicQuirks, anthropic_body
+from ._cohere_request import cohere_body
 from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
 from ._ollama_request import ollama_body
@@ -121,6 +122,12 @@ FORMATS: dict[str, WireFormat] = {
             body=gemini_body,
             decoder=WIRES["gemini"],
             quirks=GeminiQuirks(),
+        ),
+        WireFormat(
+            name="cohere-v2",
+            path="/v2/chat",
+            body=cohere_body,
+            decoder=WIRES["cohere-v2"],
         ),
         WireFormat(
             name="ollama-chat",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ._anthropic_decoder import AnthropicMachine
+from ._cohere_decoder import CohereMachine
 from ._decoder import SSEChunkDecoder
 from ._gemini_decoder import MAX_EVENT_BYTES, GeminiMachine
 from ._ollama_decoder import OllamaMachine
@@ -15,6 +16,10 @@ __all__ = ["WIRES"]
 
 def _anthropic_messages() -> Decoder:
     return SSEChunkDecoder(AnthropicMachine())
+
+
+def _cohere_v2() -> Decoder:
+    return SSEChunkDecoder(CohereMachine())
 
 
 def _gemini() -> Decoder:
@@ -31,6 +36,7 @@ def _openai_chat() -> Decoder:
 
 WIRES: dict[str, Callable[[], Decoder]] = {
     "anthropic-messages": _anthropic_messages,
+    "cohere-v2": _cohere_v2,
     "gemini": _gemini,
     "ollama-chat": _ollama_chat,
     "openai-chat": _openai_chat,
