@@ -20,6 +20,7 @@ __all__ = [
     "check_client",
     "check_id",
     "check_runtime",
+    "check_server_tools",
     "check_stream",
     "conceal",
     "conceal_headers",
@@ -78,6 +79,12 @@ def check_id(id: object) -> None:  # noqa: A002 - as `Session.id`
     """Raise `ConfigError` for what cannot be a session's name."""
     if id is not None and not (isinstance(id, str) and id):
         raise ConfigError(f"id must be a text that is not empty, or None, not {id!r}")
+
+
+def check_server_tools(server_tools: object) -> None:
+    """Raise `ConfigError` for what are no declarations of the provider's own tools."""
+    if not isinstance(server_tools, list | tuple):
+        raise ConfigError(f"server_tools must be a list of declarations, not {type(server_tools).__name__}")
 
 
 def _check_count(name: str, value: object) -> None:

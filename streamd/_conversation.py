@@ -113,20 +113,31 @@ class Conversation:
                 state.provider_state = dict(plan.provider.state(state.turn.told))
             answer = state.messages[-1]
             calls = answer.tool_calls
-            if plan.output is not None and len(plan.output.calls(answer)) == len(calls):
+            if answer.stop_reason == "pause" and not calls and plan.auto_tools:
+                # The provider's own tools take longer than one turn: sent back as it is, the turn goes on.
+                if self._rounds_are_over(answer):
+                    return
+            elif plan.output is not None and len(plan.output.calls(answer)) == len(calls):
                 if self._take_output(plan.output, answer):
                     return
             elif not calls or not plan.auto_tools:
                 return
             else:
                 await self._run_tools(calls)
-                if state.rounds >= plan.max_rounds:
-                    state.stop_reason = "max_rounds"
-                    if plan.output is not None:
-                        raise plan.output.never_given(answer, plan.max_rounds)
+                if self._rounds_are_over(answer):
                     return
             await self._edge.room()
             self._request = plan.request(state.messages, state.provider_state)
+
+    def _rounds_are_over(self, answer: Message) -> bool:
+        """Whether no further request may be made; where an output was asked for, it will then never be given."""
+        plan, state = self._plan, self._state
+        if state.rounds < plan.max_rounds:
+            return False
+        state.stop_reason = "max_rounds"
+        if plan.output is not None:
+            raise plan.output.never_given(answer, plan.max_rounds)
+        return True
 
     async def _run_tools(self, calls: Sequence[ToolCall]) -> None:
         """Run the calls of a round, and say their results, in the calls' order."""

@@ -39,7 +39,14 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
         temperature: The provider's own scale.
         top_p: The provider's own scale.
         stop: Texts at which the model stops.
-        auto_tools: Whether tool calls are run, and their results sent back for another round.
+        logprobs: Asks for the log probability of each token, and of so many of the most likely in its place; each text
+            is then followed by its `LogProbs`.
+        cache: `"5m"` or `"1h"`: has a provider that caches only what it is told to keep the tools, the instruction and
+            the conversation so long. A `CachePoint` in a message does so up to its place.
+        server_tools: Tools that the provider runs itself, each declared in the provider's own JSON. They come as
+            `ServerToolCall` and `ServerToolResult`.
+        auto_tools: Whether tool calls are run, and their results sent back for another round; and whether a turn that
+            the provider paused, as its own tools take long, is sent back to go on, which is a round too.
         max_rounds: How many requests may be made; no further one is opened.
         tool_timeout: How long each tool call may take, in seconds; a longer one becomes an error the model sees.
         approve: Asked before each tool call is run.

@@ -9,10 +9,10 @@ from typing import Any, final
 
 from msgspec.structs import replace
 
-from streamd.providers import Context, ModelSpec, Provider, Secret
+from streamd.providers import CacheTime, Context, ModelSpec, Provider, Secret
 
 from ._ambient import staged
-from ._arguments import check_id, check_runtime, conceal, conceal_headers, options_of
+from ._arguments import check_id, check_runtime, check_server_tools, conceal, conceal_headers, options_of
 from ._conversation import Plan
 from ._http import HTTPClient, open_client
 from ._model import served_file, serving
@@ -93,6 +93,9 @@ def prepare(
     temperature: float | None = None,
     top_p: float | None = None,
     stop: str | Sequence[str] = (),
+    logprobs: int | None = None,
+    cache: CacheTime | None = None,
+    server_tools: Sequence[Mapping[str, Any]] = (),
     auto_tools: bool = True,
     max_rounds: int = 10,
     tool_timeout: float | None = 30.0,
@@ -124,6 +127,7 @@ def prepare(
         record=record,
     )
     check_id(id)
+    check_server_tools(server_tools)
     # Every traceback through the session's block shows what is held here: no key stays in it as text.
     model = conceal(model)
     extra_headers = conceal_headers(extra_headers)
@@ -139,6 +143,8 @@ def prepare(
             "stop": (stop,) if isinstance(stop, str) else stop,
             "tool_choice": tool_choice,
             "output": output.spec if output is not None else None,
+            "logprobs": logprobs,
+            "cache": cache,
             "extra_body": extra_body or {},
         }
     )
@@ -151,6 +157,7 @@ def prepare(
                 history,
                 system,
                 tuple(tool.spec for tool in named.values()),
+                tuple(server_tools),
                 provider_state=provider_state or {},
             ),
             options=replace(asked, model=model_name, extra_headers=extra_headers),

@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 
 from msgspec.structs import replace
 
-from streamd.providers import Context, HTTPRequest, Provider, Secret
+from streamd.providers import CacheTime, Context, HTTPRequest, Provider, Secret
 
-from ._arguments import conceal_headers, options_of
+from ._arguments import check_server_tools, conceal_headers, options_of
 from ._prompt import Prompt, messages_of
 from ._tools import Tool, tools_by_name
 from .errors import ConfigError
@@ -27,6 +27,9 @@ class RequestOptions(TypedDict, total=False):
     temperature: float | None
     top_p: float | None
     stop: str | Sequence[str]
+    logprobs: int | None
+    cache: CacheTime | None
+    server_tools: Sequence[Mapping[str, Any]]
     extra_headers: Mapping[str, str | Secret] | None
     extra_body: Mapping[str, Any] | None
 
@@ -49,12 +52,13 @@ def build_request(
     given: dict[str, Any] = dict(options)
     extra_headers = conceal_headers(given.pop("extra_headers", None))
     if isinstance(prompt, Context):
-        if "system" in given or "tools" in given:
+        if {"system", "tools", "server_tools"} & given.keys():
             raise ConfigError("a context has its own system text and tools: give them there")
         context = prompt
     else:
         tools = tuple(tool.spec for tool in tools_by_name(given.pop("tools", ())).values())
-        context = Context(messages_of(prompt), given.pop("system", None), tools)
+        check_server_tools(own := given.pop("server_tools", ()))
+        context = Context(messages_of(prompt), given.pop("system", None), tools, tuple(own))
     if unknown := given.keys() - RequestOptions.__annotations__.keys():
         raise ConfigError(f"a request has no option {min(unknown)!r}")
     if isinstance(given.get("stop"), str):
