@@ -69,8 +69,6 @@ class Consumers:
             await self._look(due)
 
     def _dead(self) -> bool:
-        if self._end_read:
-            return False
         self._tasks = {
             task for task in self._tasks if inspect.getcoroutinestate(task.coro) != inspect.CORO_CLOSED
         }

@@ -52,7 +52,4 @@ async def open_stream_server(
     # A provider may be given with its key: no traceback through the block below is to show it.
     del provider
     async with open_supervisor(server.child_spec(), restarts=RestartLimit(0), name="stream servers"):
-        try:
-            yield server
-        finally:
-            server.cancel()
+        yield server

@@ -192,6 +192,7 @@ async def test_timings_run_from_the_first_event(autojump_clock: MockClock) -> No
     async with open_stream_server(PROVIDER, "tiny-1") as server:
         await trio.sleep(86_400)
         await server.http_event(HTTPStatus(200))
+        await server.http_event(HTTPData(usage(1, 0)))  # which is no output
         await trio.sleep(2)
         await server.http_event(HTTPData(text("a")))
         await trio.sleep(3)
@@ -333,6 +334,24 @@ async def test_the_end_can_be_told_many_times() -> None:
         chunks = [chunk async for chunk in server]
         assert sum(isinstance(chunk, Stop) for chunk in chunks) == 1
         assert (server.status, server.error) == ("done", None)
+
+
+async def test_a_failure_after_a_whole_answer_is_none() -> None:
+    """A body that breaks off where the model had stopped lacks nothing that must come."""
+    async with fed_server(text("a") + finish("length")) as server:
+        await server.http_event(HTTPFailure(ConnectionLost("broke")))
+        assert await drain(server) == (["a"], None)
+        assert (server.status, (await server.await_metadata()).stop_reason) == ("done", "length")
+
+
+async def test_data_alone_begins_a_response() -> None:
+    """Whoever has no head to tell is taken to have a good one."""
+    async with open_stream_server(PROVIDER, "tiny-1") as server:
+        await server.http_event(HTTPData(text("a")))
+        assert server.status == "streaming"
+        await server.http_event(HTTPData(finish() + DONE))
+        assert await drain(server) == (["a"], None)
+        assert (await server.await_metadata()).status_code is None
 
 
 async def test_a_foreign_failure_is_a_lost_connection() -> None:
@@ -652,12 +671,12 @@ async def test_a_key_that_a_server_repeats_is_masked(autojump_clock: MockClock) 
     ):
         request = await server.start_http("Hi", client=client)
         assert KEY not in str(await ended(server))
+    fed = HTTPRequest(request.method, request.url, (("x-token", Secret("swordfish")),), request.body)
     async with open_stream_server(PROVIDER, "tiny-1") as server:
-        server.set_fixture_context(request)
-        await server.http_event(HTTPStatus(401))
-        await server.http_event(HTTPData(body))
-        await server.http_event(HTTPDone())
-        assert KEY not in str(await ended(server))
+        server.set_fixture_context(fed)
+        await server.http_event(HTTPFailure(OSError("who is swordfish?")))
+        error = await ended(server)
+        assert "swordfish" not in f"{error} {error.__cause__}"
 
 
 async def test_it_is_a_child_of_any_supervisor(autojump_clock: MockClock) -> None:

@@ -68,6 +68,15 @@ async def test_a_reply_is_withheld_at_the_watermark() -> None:
         assert log == ["filled"]
 
 
+async def test_a_queue_of_just_the_watermark_is_full(autojump_clock: MockClock) -> None:
+    """As many chunks as the watermark says are the most that wait."""
+    for watermark, waits in ((2, True), (3, True), (4, False)):
+        async with fed_server(high_watermark=watermark) as server:
+            with trio.move_on_after(0.01) as scope:
+                await server.http_event(HTTPData(text("a") + text("b")))
+            assert (server.statistics().chunks_queued, scope.cancelled_caught) == (3, waits)
+
+
 async def test_one_event_may_overshoot() -> None:
     """What one event holds is queued whole, however much it is."""
     log: list[str] = []

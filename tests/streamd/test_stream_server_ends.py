@@ -130,9 +130,10 @@ async def test_cancel_closes_the_connection(autojump_clock: MockClock) -> None:
         async with open_stream_server(PROVIDER, "tiny-1") as server:
             await server.start_http("Hi", client=client)
             assert await next_text(server) == "a"
+            start = trio.current_time()
             server.cancel()
             await network.wait_connections_closed()
-            assert network.connections[0].client_closed.is_set()
+            assert network.connections[0].client_closed_at == start
 
 
 # The end of whoever holds it
@@ -406,6 +407,18 @@ async def test_a_recording_of_what_was_fed(tmp_path: Path) -> None:
     assert KEY not in written
     (exchange,) = json.loads(written)["exchanges"]
     assert exchange["response"]["status"] == 200
+
+
+async def test_a_recording_of_a_status_alone(tmp_path: Path) -> None:
+    """An error without headers or body is recorded with what it had."""
+    path = tmp_path / "alone.json"
+    async with open_stream_server(PROVIDER, "tiny-1", fixture_path=path) as server:
+        server.set_fixture_context(HTTPRequest("POST", "http://memory.test/v1", (), b"{}"))
+        await server.http_event(HTTPStatus(503))
+        await server.http_event(HTTPDone())
+        assert (await server.await_metadata()).status == "error"
+    (exchange,) = json.loads(path.read_text("utf-8"))["exchanges"]
+    assert exchange["response"]["status"] == 503
 
 
 @pytest.mark.parametrize("way", ["cancel", "error", "death"])
