@@ -94,6 +94,8 @@ class CohereMachine:
         """An answer that was not streamed: as if each of its parts came as one event."""
         answer = read(ANSWERS, data)
         message = answer.message
+        if message is None and isinstance(read(EVENTS, data).message, str):
+            raise in_stream_error(data)
         if message is None or answer.finish_reason is None:
             raise NotAStream(f"the body is JSON, but no answer of Cohere: {excerpt(data)}")
         self._start(answer.id, out)

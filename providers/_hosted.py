@@ -134,7 +134,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="Mistral",
         base_url="https://api.mistral.ai/v1",
         key_env=("MISTRAL_API_KEY",),
-        quirks=ChatQuirks(stream_options=False, output="strict"),
+        quirks=ChatQuirks(stream_options=False, output="strict", dialect="mistral"),
         docs="https://docs.mistral.ai/api",
     ),
     # A turn that called a tool is refused without its reasoning.

@@ -7,8 +7,9 @@ from typing import Any
 from ._api_errors import api_error, error_fields, in_stream_error
 from ._excerpt import excerpt
 from ._json import as_list, as_object, as_text, read
-from ._media import media
+from ._logprobs import score
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
+from ._openai_chat_parts import chat_parts, image
 from ._tool_calls import ToolCallAssembly
 from ._usage import most_counted, openai_usage, same_counts
 from .chunks import (
@@ -161,6 +162,9 @@ class OpenAIChatMachine:
             before = len(out)
             self._delta(delta, out)
             self._delivered = self._delivered or len(out) > before
+        if choice.logprobs:
+            scores = as_object(choice.logprobs)
+            score(as_list(scores.get("content")) or as_list(scores.get("refusal")), out)
         if choice.finish_reason:
             self._finish = self._finish or choice.finish_reason
             for reason in (choice.native_finish_reason, choice.finish_reason):
@@ -187,7 +191,7 @@ class OpenAIChatMachine:
             if isinstance(content, str):
                 out.append(Text(content))
             else:
-                _parts(content, out)
+                chat_parts(content, out)
         if delta.refusal:
             self._refused = True
             out.append(Refusal(delta.refusal))
@@ -201,11 +205,8 @@ class OpenAIChatMachine:
             out.append(self._calls.add(0, None, delta.function_call.name, delta.function_call.arguments))
         if delta.annotations:
             self._cite(delta.annotations, out)
-        for image in (
-            delta.images or ()
-        ):  # OpenRouter: https://openrouter.ai/docs/features/multimodal/image-generation
-            url = as_text(as_object(as_object(image).get("image_url")).get("url"))
-            out += [media(url)] if url is not None else []
+        # OpenRouter: https://openrouter.ai/docs/features/multimodal/image-generation
+        out += filter(None, (image(as_object(entry)) for entry in delta.images or ()))
 
     def _details(self, delta: ChatDelta, out: list[Chunk]) -> None:
         told = bool(delta.reasoning_content or delta.reasoning)
@@ -234,14 +235,3 @@ class OpenAIChatMachine:
             if url is not None and url not in self._cited:
                 self._cited.add(url)
                 out.append(Citation(url, as_text(found.get("title")), as_text(found.get("content"))))
-
-
-def _parts(parts: list[Any], out: list[Chunk]) -> None:
-    for part in map(as_object, parts):
-        thoughts = part.get("thinking") or part.get("summary")
-        for thought in map(as_object, as_list(thoughts) or [{"text": thoughts}]):
-            text, signature = as_text(thought.get("text")), as_text(thought.get("signature"))
-            if text or signature:
-                out.append(Thinking(text or "", signature))
-        if text := as_text(part.get("text")):
-            out.append(Text(text))

@@ -65,6 +65,7 @@ class ChatChoice(Struct, gc=False):
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     message: ChatDelta | None = None
+    logprobs: Any = None
     error: Any = None
 
 

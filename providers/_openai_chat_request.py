@@ -9,11 +9,15 @@ from msgspec import Struct
 
 from ._answer_tool import answer_choice, answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
+from ._mistral_messages import mistral_content, mistral_id
 from ._strict_schema import strict_schema
 from .chunks import Text, Thinking, ToolCall, ToolResult
+from .errors import ConfigError
 from .messages import Context, Image, Message, Options, OutputSpec, ToolSpec
 
 __all__ = ["ChatQuirks", "openai_chat_body"]
+
+_MAX_LOGPROBS = 20
 
 
 class ChatQuirks(Struct, frozen=True):
@@ -29,6 +33,9 @@ class ChatQuirks(Struct, frozen=True):
             the model itself; by any JSON schema, which only bounds what the model may write, so that the model is told
             it too; as any JSON object, the model being told the schema; or as the call of a tool.
         output_beside_tools: Whether the server takes that together with tools; where not, the output is one of them.
+        dialect: How messages are written. Mistral's server refuses fields it does not know, and ids of calls that are
+            not of nine letters and digits: others are mapped to such. It takes thinking back as a part of the content,
+            a last turn of the assistant as the beginning of the answer, and no `logprobs`.
     """
 
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -36,6 +43,7 @@ class ChatQuirks(Struct, frozen=True):
     thinking: str | None = None
     output: Literal["strict", "json_schema", "json_object", "tool"] = "json_schema"
     output_beside_tools: bool = False
+    dialect: Literal["openai", "mistral"] = "openai"
 
 
 def openai_chat_body(provider: str, context: Context, options: Options, quirks: ChatQuirks) -> bytes:
@@ -49,6 +57,7 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
         ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
     """
     check_conversation(provider, context, options)
+    _check_logprobs(provider, options, quirks)
     asked = options.output
     tool_asked = asked is not None and (
         quirks.output == "tool" or bool(context.tools and not quirks.output_beside_tools)
@@ -61,6 +70,9 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
         messages.append({"role": "system", "content": "\n\n".join(spoken)})
     for message in context.messages:
         messages += _messages(provider, message, quirks)
+    last = messages[-1]
+    if quirks.dialect == "mistral" and last["role"] == "assistant" and "tool_calls" not in last:
+        last["prefix"] = True
     body: dict[str, Any] = {"model": options.model, "messages": messages, "stream": True}
     if quirks.stream_options:
         body["stream_options"] = {"include_usage": True}
@@ -72,12 +84,14 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
     if tools:
         body["tools"] = [_tool(tool) for tool in tools]
         if choice is not None:
-            body["tool_choice"] = _tool_choice(choice)
+            body["tool_choice"] = _tool_choice(choice, quirks)
     given = {
         quirks.max_tokens: options.max_tokens,
         "temperature": options.temperature,
         "top_p": options.top_p,
         "stop": list(options.stop) or None,
+        "logprobs": None if options.logprobs is None else True,
+        "top_logprobs": options.logprobs or None,
     }
     body.update((name, value) for name, value in given.items() if value is not None)
     return encode_json(provider, {**body, **options.extra_body})
@@ -92,7 +106,7 @@ def _messages(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[
         case "assistant":
             return _assistant(provider, message, quirks)
         case "tool":
-            return [_tool_result(result) for result in message.tool_results]
+            return [_tool_result(result, quirks) for result in message.tool_results]
 
 
 def _user_content(message: Message) -> str | list[dict[str, Any]]:
@@ -115,22 +129,33 @@ def _image_url(image: Image) -> str:
 
 def _assistant(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[str, Any]]:
     turn: dict[str, Any] = {"role": "assistant", "content": message.text or None}
-    if message.refusal:
+    if quirks.dialect == "mistral":
+        turn["content"] = mistral_content(message)
+    elif message.refusal:
         turn["refusal"] = message.refusal
     if quirks.thinking and any(isinstance(part, Thinking) for part in message.content):
         turn[quirks.thinking] = message.thinking
     if message.tool_calls:
-        turn["tool_calls"] = [_tool_call(provider, call) for call in message.tool_calls]
+        turn["tool_calls"] = [_tool_call(provider, call, quirks) for call in message.tool_calls]
     return [turn] if message.text or message.refusal or message.tool_calls else []
 
 
-def _tool_call(provider: str, call: ToolCall) -> dict[str, Any]:
+def _tool_call(provider: str, call: ToolCall, quirks: ChatQuirks) -> dict[str, Any]:
     arguments = encode_json(provider, call.arguments).decode()
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return {
+        "id": _call_id(call.id, quirks),
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }
 
 
-def _tool_result(result: ToolResult) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": result.id, "content": sound_text(result.content)}
+def _tool_result(result: ToolResult, quirks: ChatQuirks) -> dict[str, Any]:
+    id_ = _call_id(result.id, quirks)
+    return {"role": "tool", "tool_call_id": id_, "content": sound_text(result.content)}
+
+
+def _call_id(id_: str, quirks: ChatQuirks) -> str:
+    return mistral_id(id_) if quirks.dialect == "mistral" else id_
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
@@ -148,7 +173,18 @@ def _response_format(output: OutputSpec, quirks: ChatQuirks) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": format_}
 
 
-def _tool_choice(choice: str) -> str | dict[str, Any]:
+def _tool_choice(choice: str, quirks: ChatQuirks) -> str | dict[str, Any]:
+    if choice == "required" and quirks.dialect == "mistral":
+        return "any"
     if choice in {"auto", "none", "required"}:
         return choice
     return {"type": "function", "function": {"name": choice}}
+
+
+def _check_logprobs(provider: str, options: Options, quirks: ChatQuirks) -> None:
+    if options.logprobs is None:
+        return
+    if quirks.dialect == "mistral":
+        raise ConfigError(f"{provider}: this server gives no logprobs")
+    if not 0 <= options.logprobs <= _MAX_LOGPROBS:
+        raise ConfigError(f"{provider}: logprobs must be 0 to {_MAX_LOGPROBS}, not {options.logprobs}")
