@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamd.providers import WIRES, Chunk, Stop, ToolCall, Usage, fold
-from tests.support import gemini
+from tests.support import cohere, gemini, ollama
 from tests.support.decoding import decode, named, single_bytes, sse
 from tests.support.responses import responses_bodies
 
@@ -36,6 +36,9 @@ _CHAT_EVENTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         lambda n: {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": n}}, st.integers(1, 3)
     ),
+    st.builds(lambda text: _chat_delta(content=[{"type": "text", "text": text}]), _PIECES),
+    st.just(_chat_delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}])),
+    st.just(_chat_delta(content=[{"type": "reference", "reference_ids": [1, 2]}])),
     st.just({"choices": None}),
 )
 
@@ -90,7 +93,9 @@ def _anthropic_bodies(draw: st.DrawFn) -> bytes:
 
 _BODIES = {
     "anthropic-messages": _anthropic_bodies(),
+    "cohere-v2": cohere.bodies(),
     "gemini": gemini.bodies(),
+    "ollama-chat": ollama.bodies(),
     "openai-chat": _chat_bodies(),
     "openai-responses": responses_bodies(),
 }

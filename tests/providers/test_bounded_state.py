@@ -20,6 +20,7 @@ from streamd.providers import (
     Usage,
 )
 from tests.support.decoding import decode, named, sse
+from tests.support.ollama import lines
 
 _ANTHROPIC = "anthropic-messages"
 _CHAT = "openai-chat"
@@ -44,6 +45,10 @@ def _peak(wire: str, parts: Iterable[bytes]) -> int:
 def _counts(wire: str, **counts: Any) -> bytes:
     if wire == _ANTHROPIC:
         return named({"type": "message_delta", "delta": {}, "usage": counts})
+    if wire == "cohere-v2":
+        return sse({"type": "debug", "delta": {"usage": {"tokens": counts, **counts}}})
+    if wire == "ollama-chat":
+        return lines({"eval_count": counts["output_tokens"], **counts})
     if wire == "gemini":
         return sse({"usageMetadata": {"candidatesTokenCount": counts["output_tokens"], **counts}})
     if wire == "openai-responses":
