@@ -5,7 +5,11 @@ from ._auth import Auth as Auth
 from ._auth import Bearer as Bearer
 from ._auth import KeyHeader as KeyHeader
 from ._auth import NoAuth as NoAuth
+from ._auth import SigV4 as SigV4
 from ._auth import TokenSource as TokenSource
+from ._aws_credentials import AWSCredentialSource as AWSCredentialSource
+from ._bedrock_converse_request import ConverseQuirks as ConverseQuirks
+from ._bedrock_invoke_request import InvokeQuirks as InvokeQuirks
 from ._catalog import PROVIDERS as PROVIDERS
 from ._catalog import ProviderInfo as ProviderInfo
 from ._catalog import known_providers as known_providers
@@ -33,6 +37,7 @@ from ._row import ProviderRow as ProviderRow
 from ._row import Setting as Setting
 from ._secret import Secret as Secret
 from ._service import Service as Service
+from ._sigv4 import AWSCredentials as AWSCredentials
 from ._sse import ServerSentEvent as ServerSentEvent
 from ._sse import SSEDecoder as SSEDecoder
 from ._urls import join_url as join_url
@@ -91,6 +96,8 @@ __all__ = [
     "PROVIDERS",
     "WIRES",
     "APIError",
+    "AWSCredentialSource",
+    "AWSCredentials",
     "AnthropicQuirks",
     "Auth",
     "AuthenticationError",
@@ -103,6 +110,7 @@ __all__ = [
     "Citation",
     "ConfigError",
     "Context",
+    "ConverseQuirks",
     "Decoder",
     "EventMachine",
     "EventTooLarge",
@@ -111,6 +119,7 @@ __all__ = [
     "GeminiQuirks",
     "HTTPRequest",
     "Image",
+    "InvokeQuirks",
     "KeepsState",
     "KeyHeader",
     "LogProbs",
@@ -150,6 +159,7 @@ __all__ = [
     "ServerToolResult",
     "Service",
     "Setting",
+    "SigV4",
     "Stop",
     "StopReason",
     "StreamError",

@@ -30,10 +30,12 @@ class AnthropicQuirks(Struct, frozen=True):
         output: How the server is asked for an output: by a schema that it holds the model to, or as the call of a
             tool, which models before Claude 4.5 and most compatible servers need.
         version: Sent as `anthropic_version`, in the place of the model's name, where clouds have that in their URL.
+        stream: Whether the body says that the answer is to be streamed, as it must where the URL does not.
     """
 
     output: Literal["json_schema", "tool"] = "json_schema"
     version: str | None = None
+    stream: bool = True
 
 
 _NO_QUIRKS = AnthropicQuirks()
@@ -76,7 +78,7 @@ def anthropic_body(
         **({"model": options.model} if quirks.version is None else {"anthropic_version": quirks.version}),
         "max_tokens": DEFAULT_MAX_TOKENS if options.max_tokens is None else options.max_tokens,
         "messages": messages,
-        "stream": True,
+        **({"stream": True} if quirks.stream else {}),
     }
     if any("cache_control" in block for block in system):
         body["system"] = system

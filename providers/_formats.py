@@ -9,6 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ._anthropic_request import AnthropicQuirks, anthropic_body
+from ._bedrock_converse_request import ConverseQuirks, converse_body
+from ._bedrock_error import bedrock_error
+from ._bedrock_invoke_request import InvokeQuirks, invoke_body
 from ._cohere_request import cohere_body
 from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
@@ -26,10 +29,11 @@ from .messages import Context, Options
 
 __all__ = ["FORMATS", "Quirks", "WireFormat"]
 
-Quirks = ChatQuirks | ResponsesQuirks | AnthropicQuirks | GeminiQuirks
+Quirks = ChatQuirks | ResponsesQuirks | AnthropicQuirks | GeminiQuirks | ConverseQuirks | InvokeQuirks
 """Where a server differs from the others that speak its wire."""
 
 _SSE = "text/event-stream"
+_AWS = "application/vnd.amazon.eventstream"
 
 
 def _keeps_nothing(_metadata: Metadata) -> Mapping[str, Any]:
@@ -114,6 +118,25 @@ FORMATS: dict[str, WireFormat] = {
             body=_on_vertex,
             decoder=WIRES["anthropic-messages"],
             quirks=AnthropicQuirks(),
+        ),
+        # docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
+        WireFormat(
+            name="bedrock-converse",
+            path="/model/{model}/converse-stream",
+            body=converse_body,
+            decoder=WIRES["bedrock-converse"],
+            quirks=ConverseQuirks(),
+            accept=_AWS,
+            error=bedrock_error,
+        ),
+        WireFormat(
+            name="bedrock-invoke",
+            path="/model/{model}/invoke-with-response-stream",
+            body=invoke_body,
+            decoder=WIRES["bedrock-invoke"],
+            quirks=InvokeQuirks(),
+            accept=_AWS,
+            error=bedrock_error,
         ),
         WireFormat(
             name="gemini",

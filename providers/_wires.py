@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 from ._anthropic_decoder import AnthropicMachine
+from ._bedrock_converse_decoder import ConverseMachine
+from ._bedrock_invoke_decoder import InvokeMachine
+from ._bedrock_shell import BedrockDecoder
 from ._cohere_decoder import CohereMachine
 from ._decoder import SSEChunkDecoder
 from ._gemini_decoder import MAX_EVENT_BYTES, GeminiMachine
@@ -16,6 +19,14 @@ __all__ = ["WIRES"]
 
 def _anthropic_messages() -> Decoder:
     return SSEChunkDecoder(AnthropicMachine())
+
+
+def _bedrock_converse() -> Decoder:
+    return BedrockDecoder(ConverseMachine())
+
+
+def _bedrock_invoke() -> Decoder:
+    return BedrockDecoder(InvokeMachine())
 
 
 def _cohere_v2() -> Decoder:
@@ -36,6 +47,8 @@ def _openai_chat() -> Decoder:
 
 WIRES: dict[str, Callable[[], Decoder]] = {
     "anthropic-messages": _anthropic_messages,
+    "bedrock-converse": _bedrock_converse,
+    "bedrock-invoke": _bedrock_invoke,
     "cohere-v2": _cohere_v2,
     "gemini": _gemini,
     "ollama-chat": _ollama_chat,

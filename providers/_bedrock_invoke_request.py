@@ -1,0 +1,73 @@
+"""A conversation as the body of Bedrock's InvokeModelWithResponseStream, in the words of the model that is asked.
+
+docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from ._anthropic_request import AnthropicQuirks, anthropic_body
+from ._bedrock_converse_request import ConverseQuirks, converse_fields
+from ._conversation import encode_json
+from .errors import ConfigError
+from .messages import Context, File, Options
+
+__all__ = ["InvokeQuirks", "invoke_body"]
+
+_VERSION = "bedrock-2023-05-31"
+_MAKERS: dict[str, Literal["anthropic", "nova"]] = {"anthropic.": "anthropic", "amazon.nova": "nova"}
+
+
+class InvokeQuirks(Struct, frozen=True):
+    """How a model is asked that Bedrock only passes requests on to.
+
+    Args:
+        model: Whose words it takes. Where None the name tells: before its dot stands who made the model. A name
+            without one, such as that of an inference profile of your own, is taken for one of Anthropic's.
+        output: How it is asked for an output; see `AnthropicQuirks`. Nova's are always asked by a tool.
+    """
+
+    model: Literal["anthropic", "nova"] | None = None
+    output: Literal["json_schema", "tool"] = "json_schema"
+
+
+_NO_QUIRKS = InvokeQuirks()
+
+
+def invoke_body(
+    provider: str, context: Context, options: Options, quirks: InvokeQuirks = _NO_QUIRKS
+) -> bytes:
+    """The JSON body that asks for one streamed turn: Anthropic's or Nova's own.
+
+    Raises:
+        ConfigError: For a model of another maker, and for what the model's wire cannot carry.
+    """
+    maker = quirks.model or _maker(options.model)
+    if maker == "anthropic":
+        own = AnthropicQuirks(output=quirks.output, version=_VERSION, stream=False)
+        return anthropic_body(provider, context, options, own)
+    if maker == "nova":
+        if any(isinstance(part, File) and _is_document(part) for m in context.messages for part in m.content):
+            raise ConfigError(
+                f"{provider}: Nova takes documents only by Converse: use the provider 'bedrock'"
+            )
+        fields = converse_fields(provider, context, options, ConverseQuirks(output="tool"))
+        return encode_json(provider, {"schemaVersion": "messages-v1", **fields})
+    raise ConfigError(
+        f"{provider}: it is not known how the model {options.model!r} is asked: use the provider 'bedrock', or say by "
+        "`InvokeQuirks(model=...)` whose words it takes"
+    )
+
+
+def _maker(model: str) -> Literal["anthropic", "nova"] | None:
+    found = next((maker for mark, maker in _MAKERS.items() if mark in model), None)
+    if found is None and "." not in model.rpartition("/")[2]:
+        return "anthropic"
+    return found
+
+
+def _is_document(file: File) -> bool:
+    return not file.media_type.startswith(("video/", "audio/"))
