@@ -84,7 +84,7 @@ class ConverseMachine:
             case b"messageStart":
                 self._begun = True
             case b"messageStop":
-                self._stop(event)
+                self._stop(event, out)
             case b"metadata":
                 self._count(event.usage, event.trace, out)
                 if self._stopped:
@@ -109,7 +109,6 @@ class ConverseMachine:
 
     def finish(self, out: list[Chunk]) -> None:
         """The closed calls, and `Stop` with the last usage."""
-        self._blocks.end_all(out)
         raw = self._stop_reason
         reason = _REASONS.get(raw, "unknown") if raw is not None else "unknown"
         calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
@@ -182,9 +181,10 @@ class ConverseMachine:
         if place is not None:
             self._closed_calls.add(place)
 
-    def _stop(self, event: ConverseEvent) -> None:
+    def _stop(self, event: ConverseEvent, out: list[Chunk]) -> None:
         if not self._begun:
             raise Truncated("the stream ended with messageStop before it held any answer")
+        self._blocks.end_all(out)
         self._stopped = True
         self._stop_reason = event.stop_reason or self._stop_reason
 

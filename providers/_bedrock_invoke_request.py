@@ -63,10 +63,10 @@ def invoke_body(
 
 
 def _maker(model: str) -> Literal["anthropic", "nova"] | None:
-    found = next((maker for mark, maker in _MAKERS.items() if mark in model), None)
-    if found is None and "." not in model.rpartition("/")[2]:
-        return "anthropic"
-    return found
+    for mark, maker in _MAKERS.items():
+        if mark in model:
+            return maker
+    return None if "." in model.rpartition("/")[2] else "anthropic"
 
 
 def _is_document(file: File) -> bool:

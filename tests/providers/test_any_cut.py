@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamd.providers import WIRES, Chunk, Stop, ToolCall, Usage, fold
-from tests.support import cohere, gemini, ollama
+from tests.support import bedrock, cohere, gemini, ollama
 from tests.support.decoding import decode, named, single_bytes, sse
 from tests.support.responses import responses_bodies
 
@@ -93,6 +93,8 @@ def _anthropic_bodies(draw: st.DrawFn) -> bytes:
 
 _BODIES = {
     "anthropic-messages": _anthropic_bodies(),
+    "bedrock-converse": bedrock.converse_bodies(),
+    "bedrock-invoke": bedrock.invoke_bodies(),
     "cohere-v2": cohere.bodies(),
     "gemini": gemini.bodies(),
     "ollama-chat": ollama.bodies(),

@@ -19,6 +19,7 @@ from streamd.providers import (
     ToolCallDelta,
     Usage,
 )
+from tests.support.bedrock import chunk, event
 from tests.support.decoding import decode, named, sse
 from tests.support.ollama import lines
 
@@ -45,6 +46,10 @@ def _peak(wire: str, parts: Iterable[bytes]) -> int:
 def _counts(wire: str, **counts: Any) -> bytes:
     if wire == _ANTHROPIC:
         return named({"type": "message_delta", "delta": {}, "usage": counts})
+    if wire == "bedrock-converse":
+        return event("metadata", usage={"outputTokens": counts["output_tokens"], **counts})
+    if wire == "bedrock-invoke":
+        return chunk({"type": "message_delta", "delta": {}, "usage": counts})
     if wire == "cohere-v2":
         return sse({"type": "debug", "delta": {"usage": {"tokens": counts, **counts}}})
     if wire == "ollama-chat":
