@@ -36,6 +36,8 @@ from streamd.providers import ToolCallDelta as ToolCallDelta
 from streamd.providers import ToolResult as ToolResult
 from streamd.providers import Usage as Usage
 
+from ._cost import Cost as Cost
+from ._cost import cost as cost
 from ._followed import HTTPTask as HTTPTask
 from ._http import HTTPClient as HTTPClient
 from ._http_events import HTTPData as HTTPData
@@ -122,6 +124,7 @@ __all__ = [
     "ConfigError",
     "ConnectFailed",
     "ConnectionLost",
+    "Cost",
     "EncodingRefused",
     "EventTooLarge",
     "File",
@@ -202,6 +205,7 @@ __all__ = [
     "Truncated",
     "Usage",
     "__version__",
+    "cost",
     "open_local_server",
     "open_runtime",
     "open_session",
