@@ -16,7 +16,7 @@ from ._decoder import EventMachine
 from ._excerpt import excerpt
 from ._json import as_object, load, read
 from ._usage import bedrock_usage
-from .chunks import Chunk, Stop, ToolCall, Usage
+from .chunks import Chunk, Stop, ToolCall, ToolCallDelta, Usage
 from .errors import NotAStream
 
 __all__ = ["InvokeMachine"]
@@ -38,8 +38,9 @@ class InvokeMachine:
 
     Every event holds one of the model's own, in base64, and the first of them tells whose they are: Anthropic's,
     Nova's, those of OpenAI's chat completions, or one of the models that send text alone. Bedrock adds its metrics to
-    the last: with them the turn is complete where the model had said why it stopped. They are the usage where the
-    model counts none itself. What a guardrail stopped ends with its reason, and without calls.
+    the last: with them the turn is complete where the model had said why it stopped, and a turn that has calls only
+    with them, or with the model's own last event. They are the usage where the model counts none itself. What a
+    guardrail stopped ends with its reason, and without calls.
     """
 
     def __init__(self) -> None:
@@ -47,11 +48,12 @@ class InvokeMachine:
         self._model: EventMachine | None = None
         self._usage: Usage | None = None
         self._blocked = False
+        self._called = False
 
     @property
     def terminal(self) -> bool:
-        """Whether the model has said why it stopped."""
-        return self._model is not None and self._model.terminal
+        """Whether the model has said why it stopped, and has made no calls that a guardrail may still void."""
+        return self._model is not None and self._model.terminal and not self._called
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a chunk that holds one of the model's own, or one to ignore."""
@@ -107,6 +109,7 @@ class InvokeMachine:
         for chunk in made:
             if isinstance(chunk, Usage):
                 self._usage = chunk
+            self._called = self._called or isinstance(chunk, ToolCallDelta)
         if metrics and self._usage is None:
             self._usage = bedrock_usage(metrics)
             made[:0] = [] if self._usage is None else [self._usage]

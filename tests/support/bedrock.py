@@ -132,7 +132,7 @@ def converse_bodies(draw: st.DrawFn) -> bytes:
 
 
 def _anthropic() -> list[dict[str, Any]]:
-    block = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    block: dict[str, Any] = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
     return [
         {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 1}}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
@@ -168,7 +168,9 @@ _PLAIN: list[list[dict[str, Any]]] = [
 @st.composite
 def invoke_bodies(draw: st.DrawFn) -> bytes:
     """The same of models of every make."""
-    events = draw(st.sampled_from(_PLAIN) | _turns().map(lambda turn: [{name: told} for name, told in turn]))
+    events: list[dict[str, Any]] = draw(
+        st.sampled_from(_PLAIN) | _turns().map(lambda turn: [{name: told} for name, told in turn])
+    )
     events = [dict(each) for each in events]
     if draw(st.booleans()):
         events[-1]["amazon-bedrock-guardrailAction"] = "INTERVENED"
