@@ -51,7 +51,7 @@ fmt: .venv/.dev ## format the code, and mend what ruff can mend
 	@echo 'fmt: ruff'
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-bench: .venv-bench/.ready ## CPU beside a bare socket, httpx, the openai SDK; supervision beside bare trio (QUICK=1: shorter)
+bench: .venv-bench/.ready ## CPU beside a bare socket, httpx and the SDKs; supervision beside bare trio (QUICK=1: shorter)
 	@echo 'bench: server on one core, one client at a time on another'
 	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import decode
 import supervision
 from limits import cores, pin
 from report import PEERS, Results
@@ -86,6 +87,7 @@ def main() -> None:
         pin(client_core)
         measure_imports(results, 3 if quick else 9)
         supervision.measure(results, quick=quick)
+        decode.measure(results, quick=quick)
         scenes = QUICK if quick else SCENES
         for turn in range(max(scene.rounds for scene in scenes)):
             for scene in scenes:
@@ -94,7 +96,7 @@ def main() -> None:
                     print(f"\r\033[K{doing}", end="", file=sys.stderr)
                     play(results, scene, peer, port, next(run))
     print("\r\033[K", end="", file=sys.stderr)
-    print(*results.lines(), "", *supervision.lines(results), sep="\n")
+    print(*results.lines(), "", *supervision.lines(results), "", *decode.lines(results), sep="\n")
     print(f"\n{time.monotonic() - started:.0f} s")
 
 

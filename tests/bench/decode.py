@@ -1,0 +1,55 @@
+"""What decoding costs on each wire, beside the official SDK's parser on the same bytes; see `decode_play`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from decode_play import READS
+from decode_sdks import SDKS
+from report import Results
+
+__all__ = ["lines", "measure"]
+
+PEERS = ("streamd", "SDK")
+EVENTS = 2_000
+BUDGET = 10
+"""So many times faster than the SDK, on each wire and with each size of the reads."""
+
+
+def measure(results: Results, *, quick: bool) -> None:
+    """Let both decode each wire's stream in fresh processes, taking turns."""
+    rounds, seconds = (1, 0.3) if quick else (5, 0.5)
+    for _, wire, peer in itertools.product(range(rounds), SDKS, PEERS):
+        print(f"\r\033[Kdecode: {wire}, {peer}", end="", file=sys.stderr)
+        command = [sys.executable, "decode_play.py", wire, peer, str(EVENTS), str(seconds)]
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        if done.returncode:
+            results.failures[f"decoding {wire}", peer] = done.stderr.strip().rpartition("\n")[2]
+            continue
+        for quantity, value in json.loads(done.stdout).items():
+            results.add(f"decode {wire}", peer, quantity, value)
+
+
+def lines(results: Results) -> Iterable[str]:
+    """The part of the report about decoding."""
+    for size in READS:
+        title = f"decoding, in reads of {size:,} bytes"
+        yield f"{title:46}{'streamd':>24}{'official SDK':>24}{'ratio':>10}{'at least':>10}"
+        for wire, (name, _) in SDKS.items():
+            each = [results.median(f"decode {wire}", peer, f"{size} event") for peer in PEERS]
+            byte = [results.median(f"decode {wire}", peer, f"{size} byte") for peer in PEERS]
+            cells = "".join(f"{_cell(*cost):>24}" for cost in zip(each, byte, strict=True))
+            ours, theirs = each
+            ratio = theirs / ours if ours and theirs else None
+            verdict = "not measured" if ratio is None else "pass" if ratio >= BUDGET else "FAIL"
+            shown = "-" if ratio is None else f"{ratio:.1f} x"
+            yield f"{f'{wire} beside {name}':46}{cells}{shown:>10}{f'{BUDGET} x':>10}  {verdict}"
+
+
+def _cell(event: float | None, byte: float | None) -> str:
+    return "-" if event is None or byte is None else f"{event * 1e6:.2f} µs {1e-6 / byte:6,.1f} MB/s"

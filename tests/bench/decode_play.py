@@ -1,0 +1,59 @@
+"""Decodes one wire's stream with streamd or with the official SDK: `python decode_play.py WIRE PEER EVENTS SECONDS`.
+
+Prints the median seconds of CPU for each event and each byte, by the size of the reads, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+from decode_sdks import SDKS
+from decode_streams import STREAMS, words
+
+from streamd.providers import WIRES, Text
+
+READS = (65_536, 400)
+
+
+def streamd_reader(wire: str) -> Callable[[list[bytes], list[str]], None]:
+    """The same loop over the chunks of streamd's decoder."""
+
+    def read(pieces: list[bytes], texts: list[str]) -> None:
+        decoder = WIRES[wire]()
+        for piece in pieces:
+            for chunk in decoder.feed(piece):
+                if isinstance(chunk, Text):
+                    texts.append(chunk.text)
+        for chunk in decoder.close():
+            assert not isinstance(chunk, Text)
+
+    return read
+
+
+def main(wire: str, peer: str, number: int, seconds: float) -> None:
+    """Decode the stream again and again for that long, and print the median."""
+    read = streamd_reader(wire) if peer == "streamd" else SDKS[wire][1]
+    body, events = STREAMS[wire](number)
+    expected = list(words(number))
+    measured: dict[str, float] = {"events": events, "bytes": len(body)}
+    for size in READS:
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        times: list[float] = []
+        until = time.process_time() + seconds
+        while time.process_time() < until or len(times) < 3:
+            texts: list[str] = []
+            start = time.process_time()
+            read(pieces, texts)
+            times.append(time.process_time() - start)
+            assert texts == expected, "the text is not the one that was sent"
+        measured[f"{size} event"] = statistics.median(times) / events
+        measured[f"{size} byte"] = statistics.median(times) / len(body)
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
