@@ -27,7 +27,7 @@ def ollama_body(provider: str, context: Context, options: Options, _quirks: None
     A message is one text here: its texts are joined by blank lines, and a refusal is text. Images are sent as data,
     as the server fetches none. Thinking goes back as text, whoever thought it; the server's template decides what the
     model sees of it. Citations, and what other providers encrypted or ran, are left out, and so is an assistant's turn
-    with nothing left. The wire cannot force a call: a tool choice of `none` leaves the tools out. An output is asked
+    that says nothing and calls nothing. The wire cannot force a call: a tool choice of `none` leaves the tools out. An output is asked
     for by its schema, which only bounds what the model may write, so that the model is told it too; beside tools,
     which it would make impossible, as one more tool.
 
