@@ -127,6 +127,7 @@ class CohereMachine:
                 out.append(Metadata(id_, None))
 
     def _message(self, kind: str, index: int | None, message: CohereMessage, out: list[Chunk]) -> None:
+        self._begun = True
         if message.tool_plan:
             self._planning = True
             out.append(Thinking(message.tool_plan))
