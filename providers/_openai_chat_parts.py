@@ -49,6 +49,7 @@ def _cite(part: dict[str, Any], out: list[Chunk]) -> None:
             out += [Citation(None, str(number)) for number in numbers if isinstance(number, int | str)]
         case "tool_reference":
             url, title, text = (as_text(part.get(name)) for name in ("url", "title", "description"))
-            out.append(Citation(url, title, text))
+            if url or title or text:
+                out.append(Citation(url, title, text))
         case _:
             pass
