@@ -165,7 +165,7 @@ HOSTED: dict[str, ProviderRow] = {
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
         key_env=("OPENROUTER_API_KEY",),
-        quirks=ChatQuirks(output="strict", output_beside_tools=True),
+        quirks=ChatQuirks(output="strict", output_beside_tools=True, dialect="openrouter"),
         docs="https://openrouter.ai/docs/use-cases/reasoning-tokens",
     ),
     # Its Agent API; the chat completions it had before are said to have ended in September 2026.

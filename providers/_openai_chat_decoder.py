@@ -10,13 +10,15 @@ from ._json import as_list, as_object, as_text, read
 from ._logprobs import score
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._openai_chat_parts import chat_parts, image
+from ._openai_chat_reasoning import ReasoningDetails
+from ._openai_chat_sound import Sound
+from ._openai_chat_tools import ExecutedTools
 from ._tool_calls import ToolCallAssembly
 from ._usage import most_counted, openai_usage, same_counts
 from .chunks import (
     Chunk,
     Citation,
     Metadata,
-    RedactedThinking,
     Refusal,
     Stop,
     StopReason,
@@ -88,6 +90,9 @@ class OpenAIChatMachine:
         self._refused = False
         self._failed: APIError | None = None
         self._cited: set[str] = set()
+        self._reasoning = ReasoningDetails()
+        self._executed = ExecutedTools()
+        self._sound = Sound()
 
     @property
     def terminal(self) -> bool:
@@ -119,6 +124,8 @@ class OpenAIChatMachine:
             self._cite(event.search_results, out)
         if event.citations:
             self._cite(event.citations, out)
+        if event.web_search:  # Z.AI: https://docs.z.ai/api-reference/llm/chat-completion
+            self._cite(event.web_search, out)
         if event.error or event.object == "error" or event.type == "error":
             raise in_stream_error(data)
         if self._failed is not None:
@@ -133,6 +140,7 @@ class OpenAIChatMachine:
 
     def finish(self, out: list[Chunk]) -> None:
         """The closed tool calls, and `Stop` with the last usage."""
+        self._reasoning.close(out)
         raw = self._finish
         reason = _REASONS.get(raw.lower(), "unknown") if raw is not None else "unknown"
         calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
@@ -176,16 +184,15 @@ class OpenAIChatMachine:
             self._failed = api_error(status=status, code=code, message=told or "", in_stream=True)
 
     def _delta(self, delta: ChatDelta, out: list[Chunk]) -> None:
-        if delta.reasoning_content:
-            out.append(Thinking(delta.reasoning_content))
-        elif delta.reasoning:
-            out.append(Thinking(delta.reasoning))
-        elif delta.reasoning_text:
-            out.append(Thinking(delta.reasoning_text))
+        thought = delta.reasoning_content or delta.reasoning or delta.reasoning_text or ""
+        if delta.reasoning_details:
+            self._reasoning.add(delta.reasoning_details, thought, out)
+        elif thought:
+            out.append(Thinking(thought))
         if delta.reasoning_opaque:
             out.append(Thinking("", delta.reasoning_opaque))
-        if delta.reasoning_details:
-            self._details(delta, out)
+        if delta.content or delta.tool_calls or delta.refusal:
+            self._reasoning.close(out)
         content = delta.content
         if content:
             if isinstance(content, str):
@@ -205,17 +212,12 @@ class OpenAIChatMachine:
             out.append(self._calls.add(0, None, delta.function_call.name, delta.function_call.arguments))
         if delta.annotations:
             self._cite(delta.annotations, out)
+        if delta.audio:
+            self._sound.add(delta.audio, out)
+        if delta.executed_tools:
+            self._executed.add(delta.executed_tools, out)
         # OpenRouter: https://openrouter.ai/docs/features/multimodal/image-generation
         out += filter(None, (image(as_object(entry)) for entry in delta.images or ()))
-
-    def _details(self, delta: ChatDelta, out: list[Chunk]) -> None:
-        told = bool(delta.reasoning_content or delta.reasoning)
-        for detail in delta.reasoning_details or ():
-            text = "" if told else detail.text or detail.summary or ""
-            if text or detail.signature:
-                out.append(Thinking(text, detail.signature or None))
-            if detail.data:
-                out.append(RedactedThinking(detail.data))
 
     def _count(self, event: ChatEvent, out: list[Chunk]) -> None:
         raw = event.usage or (event.x_groq.usage if event.x_groq is not None else None)
@@ -231,7 +233,7 @@ class OpenAIChatMachine:
         for source in sources:
             found = as_object(source)
             found = as_object(found.get("url_citation")) or found
-            url = as_text(found.get("url")) or as_text(source)
+            url = as_text(found.get("url")) or as_text(found.get("link")) or as_text(source)
             if url is not None and url not in self._cited:
                 self._cited.add(url)
                 out.append(Citation(url, as_text(found.get("title")), as_text(found.get("content"))))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-__all__ = ["EVENTS", "ChatChoice", "ChatDelta", "ChatDetail", "ChatEvent", "ChatTool"]
+__all__ = ["EVENTS", "ChatChoice", "ChatDelta", "ChatEvent", "ChatTool"]
 
 
 class ChatFunction(Struct, gc=False):
@@ -28,20 +28,11 @@ class ChatTool(Struct, gc=False):
     function: ChatFunction | None = None
 
 
-class ChatDetail(Struct, gc=False):
-    """An entry of OpenRouter's `reasoning_details`: https://openrouter.ai/docs/use-cases/reasoning-tokens."""
-
-    text: str | None = None
-    summary: str | None = None
-    signature: str | None = None
-    data: str | None = None
-
-
 class ChatDelta(Struct, gc=False):
     """What a choice adds.
 
     Content is a list of parts with Mistral and Databricks when the model thinks. `reasoning_text` and
-    `reasoning_opaque` are GitHub Copilot's.
+    `reasoning_opaque` are GitHub Copilot's, `reasoning_details` and `images` OpenRouter's, `executed_tools` Groq's.
     """
 
     content: str | list[Any] | None = None
@@ -50,11 +41,13 @@ class ChatDelta(Struct, gc=False):
     reasoning: str | None = None
     reasoning_text: str | None = None
     reasoning_opaque: str | None = None
-    reasoning_details: list[ChatDetail] | None = None
+    reasoning_details: list[Any] | None = None
     refusal: str | None = None
     function_call: ChatFunction | None = None
     annotations: list[Any] | None = None
     images: list[Any] | None = None
+    audio: dict[str, Any] | None = None
+    executed_tools: list[Any] | None = None
 
 
 class ChatChoice(Struct, gc=False):
@@ -87,6 +80,7 @@ class ChatEvent(Struct, gc=False):
     error: Any = None
     citations: list[Any] | None = None
     search_results: list[Any] | None = None
+    web_search: list[Any] | None = None
     x_groq: ChatGroq | None = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -10,10 +9,13 @@ from msgspec import Struct
 from ._answer_tool import answer_choice, answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
 from ._mistral_messages import mistral_content, mistral_id
+from ._openai_chat_files import Dialect, file_part, image_part
+from ._openai_chat_reasoning import reasoning_details
+from ._openai_chat_sound import sound_id
 from ._strict_schema import strict_schema
-from .chunks import Text, Thinking, ToolCall, ToolResult
+from .chunks import Media, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, OutputSpec, ToolSpec
+from .messages import CachePoint, CacheTime, Context, File, Image, Message, Options, OutputSpec, ToolSpec
 
 __all__ = ["ChatQuirks", "openai_chat_body"]
 
@@ -35,7 +37,8 @@ class ChatQuirks(Struct, frozen=True):
         output_beside_tools: Whether the server takes that together with tools; where not, the output is one of them.
         dialect: How messages are written. Mistral's server refuses fields it does not know, and ids of calls that are
             not of nine letters and digits: others are mapped to such. It takes thinking back as a part of the content,
-            a last turn of the assistant as the beginning of the answer, and no `logprobs`.
+            a last turn of the assistant as the beginning of the answer, and no `logprobs`. OpenRouter takes back what
+            it said of its reasoning and the images that it drew, documents by their URL, and cache points.
     """
 
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -43,20 +46,22 @@ class ChatQuirks(Struct, frozen=True):
     thinking: str | None = None
     output: Literal["strict", "json_schema", "json_object", "tool"] = "json_schema"
     output_beside_tools: bool = False
-    dialect: Literal["openai", "mistral"] = "openai"
+    dialect: Dialect = "openai"
 
 
 def openai_chat_body(provider: str, context: Context, options: Options, quirks: ChatQuirks) -> bytes:
     """The JSON body that asks for one streamed turn.
 
-    Reasoning is left out of earlier turns, except where `quirks.thinking` names a field for it, and so are citations.
-    An assistant's turn that holds nothing else is left out whole. `tool_choice` is sent only beside tools. A tool's
-    error is sent as its text: the wire has no flag for it. `options.output` is asked for as `quirks.output` says.
+    Reasoning is left out of earlier turns, except where the quirks name a field for it, and so are citations and what
+    the server's own tools did. What was spoken goes back by its id, in the place of its words. An assistant's turn that
+    holds nothing else is left out whole. `tool_choice` is sent only beside tools. A tool's error is sent as its text:
+    the wire has no flag for it. `options.output` is asked for as `quirks.output` says. Prompts are cached without being
+    asked for, except by OpenRouter, which hands on what is asked: https://openrouter.ai/docs/features/prompt-caching.
 
     Raises:
-        ConfigError: For a conversation this wire cannot carry; see `check_conversation`.
+        ConfigError: For a conversation this wire cannot carry; see `check_conversation` and `file_part`.
     """
-    check_conversation(provider, context, options)
+    check_conversation(provider, context, options, also={"user": (File,), "assistant": (Media,)})
     _check_logprobs(provider, options, quirks)
     asked = options.output
     tool_asked = asked is not None and (
@@ -81,8 +86,8 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
         tools, choice = (*tools, answer_tool(asked)), answer_choice(context, options, asked)
     elif asked is not None:
         body["response_format"] = _response_format(asked, quirks)
-    if tools:
-        body["tools"] = [_tool(tool) for tool in tools]
+    if tools or context.server_tools:
+        body["tools"] = [*map(_tool, tools), *map(dict, context.server_tools)]
         if choice is not None:
             body["tool_choice"] = _tool_choice(choice, quirks)
     given = {
@@ -92,6 +97,7 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
         "stop": list(options.stop) or None,
         "logprobs": None if options.logprobs is None else True,
         "top_logprobs": options.logprobs or None,
+        "cache_control": _cached(options.cache) if options.cache and quirks.dialect == "openrouter" else None,
     }
     body.update((name, value) for name, value in given.items() if value is not None)
     return encode_json(provider, {**body, **options.extra_body})
@@ -102,42 +108,60 @@ def _messages(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[
         case "system":
             return [{"role": "system", "content": message.text}]
         case "user":
-            return [{"role": "user", "content": _user_content(message)}]
+            return [{"role": "user", "content": _user_content(provider, message, quirks)}]
         case "assistant":
             return _assistant(provider, message, quirks)
         case "tool":
             return [_tool_result(result, quirks) for result in message.tool_results]
 
 
-def _user_content(message: Message) -> str | list[dict[str, Any]]:
+def _user_content(provider: str, message: Message, quirks: ChatQuirks) -> str | list[dict[str, Any]]:
     if len(message.content) == 1 and isinstance(message.content[0], Text):
         return message.text  # every compatible server takes a plain text; not all take a list
     blocks: list[dict[str, Any]] = []
     for part in message.content:
         if isinstance(part, Image):
-            blocks.append({"type": "image_url", "image_url": {"url": _image_url(part)}})
+            blocks.append(image_part(part))
+        elif isinstance(part, File):
+            blocks.append(file_part(provider, part, quirks.dialect))
         elif isinstance(part, Text) and part.text.strip():
             blocks.append({"type": "text", "text": part.text})
+        elif isinstance(part, CachePoint) and blocks and quirks.dialect == "openrouter":
+            blocks[-1]["cache_control"] = _cached(part.time)
     return blocks
 
 
-def _image_url(image: Image) -> str:
-    if image.url:
-        return image.url
-    return f"data:{image.media_type};base64,{base64.b64encode(image.data or b'').decode('ascii')}"
+def _cached(time: CacheTime) -> dict[str, Any]:
+    return {"type": "ephemeral", **({"ttl": time} if time != "5m" else {})}
 
 
 def _assistant(provider: str, message: Message, quirks: ChatQuirks) -> list[dict[str, Any]]:
-    turn: dict[str, Any] = {"role": "assistant", "content": message.text or None}
+    said: str | list[dict[str, Any]] | None = message.text or None
     if quirks.dialect == "mistral":
-        turn["content"] = mistral_content(message)
-    elif message.refusal:
-        turn["refusal"] = message.refusal
+        said = mistral_content(message)
+    spoken = sound_id(message)
+    drawn = [image_part(Image(part.media_type, part.data, part.url)) for part in _drawn(message, quirks)]
+    given = {
+        "audio": {"id": spoken} if spoken else None,
+        "images": drawn or None,
+        "refusal": message.refusal or None if quirks.dialect != "mistral" else None,
+        "tool_calls": [_tool_call(provider, call, quirks) for call in message.tool_calls] or None,
+    }
+    turn = {name: value for name, value in given.items() if value is not None}
+    if not turn and not message.text and not (quirks.dialect == "mistral" and message.refusal):
+        return []
     if quirks.thinking and any(isinstance(part, Thinking) for part in message.content):
         turn[quirks.thinking] = message.thinking
-    if message.tool_calls:
-        turn["tool_calls"] = [_tool_call(provider, call, quirks) for call in message.tool_calls]
-    return [turn] if message.text or message.refusal or message.tool_calls else []
+    if quirks.dialect == "openrouter" and (details := reasoning_details(message)):
+        turn["reasoning_details"] = details
+    return [{"role": "assistant", **({} if spoken else {"content": said}), **turn}]
+
+
+def _drawn(message: Message, quirks: ChatQuirks) -> list[Media]:
+    """The images of a turn, where the server takes them back."""
+    if quirks.dialect != "openrouter":
+        return []
+    return [p for p in message.content if isinstance(p, Media) and p.media_type.startswith("image/")]
 
 
 def _tool_call(provider: str, call: ToolCall, quirks: ChatQuirks) -> dict[str, Any]:

@@ -181,9 +181,11 @@ def test_reasoning_is_read_under_each_of_its_names_once():
         Thinking("a"),
         Thinking("b"),
         Thinking("c"),
+        Thinking("", '{"type":"reasoning.text","index":0}'),
         Thinking("d"),
-        Thinking("", "s"),
-        RedactedThinking("e"),
+        Thinking("", '{"type":"reasoning.summary"}'),
+        Thinking("", '{"type":"reasoning.text","signature":"s"}'),
+        RedactedThinking('{"type":"reasoning.encrypted","data":"e"}'),
     ]
 
 

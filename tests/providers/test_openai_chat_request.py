@@ -217,8 +217,8 @@ def test_half_a_surrogate_pair_of_a_tool() -> None:
             "here: message 0 (user) cannot hold a part of kind 'citation'",
         ),
         (
-            Context((Message.user("a"), Message("assistant", (Media("image/png", b"a"),)))),
-            "here: message 1 (assistant) cannot hold a part of kind 'media'",
+            Context((Message.user("a"), Message("assistant", (Image(data=b"a"),)))),
+            "here: message 1 (assistant) cannot hold a part of kind 'image'",
         ),
         (
             Context((Message("user", (ToolResult("c", "now", "x"),)),)),
