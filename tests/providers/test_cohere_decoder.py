@@ -238,7 +238,7 @@ def test_citations() -> None:
 
 def test_log_probabilities() -> None:
     """A piece of several tokens is scored as a whole; one without scores is not told of."""
-    events = [
+    events: list[dict[str, Any]] = [
         said("a") | {"logprobs": {"text": "a", "token_ids": [1], "logprobs": [-0.5]}},
         said("bc") | {"logprobs": {"text": "bc", "token_ids": [2, 3], "logprobs": [-0.5, -1]}},
         said("d") | {"logprobs": {"text": "d", "logprobs": []}},
@@ -302,9 +302,9 @@ def test_refusals() -> None:
     assert type(cohere.error(401, {}, b'{"id":"x","message":"invalid api token"}')) is AuthenticationError
     error = cohere.error(429, {}, b'{"message":"slow down"}')
     assert (type(error), error.message) == (RateLimitError, "slow down")
-    error = decode(WIRE, b'{"id":"x","message":"boo"}')[1]
-    assert isinstance(error, ServerError)
-    assert error.message == "boo"
+    in_stream = decode(WIRE, b'{"id":"x","message":"boo"}')[1]
+    assert isinstance(in_stream, ServerError)
+    assert in_stream.message == "boo"
 
 
 @pytest.mark.parametrize("events", [[], [said("a")], [*called(0, "f", "{}")], [{"type": "stream-end"}]])
@@ -332,7 +332,7 @@ def test_an_answer_that_was_not_streamed() -> None:
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
         {"id": "b", "type": "function", "function": {"name": "g", "arguments": ""}},
     ]
-    message = {
+    message: dict[str, Any] = {
         "role": "assistant",
         "tool_plan": "I look.",
         "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "hi"}],
@@ -340,7 +340,13 @@ def test_an_answer_that_was_not_streamed() -> None:
         "citations": [{"text": "hi", "sources": []}],
     }
     scores = [{"text": "hi", "token_ids": [1], "logprobs": [-1.0]}]
-    answer = {"id": "r", "finish_reason": "TOOL_CALL", "message": message, "usage": RAW, "logprobs": scores}
+    answer: dict[str, Any] = {
+        "id": "r",
+        "finish_reason": "TOOL_CALL",
+        "message": message,
+        "usage": RAW,
+        "logprobs": scores,
+    }
     body = json.dumps(answer, indent=1).encode()
     for parts in ([body], single_bytes(body)):
         chunks, error = decode(WIRE, parts)

@@ -40,7 +40,12 @@ COUNTED = Usage(5, 3, raw={"prompt_eval_count": 5, "eval_count": 3})
 
 def test_a_turn() -> None:
     """The model's name, thinking, text, usage with the server's own counts and durations, the end."""
-    durations = {"total_duration": 90, "load_duration": 10, "prompt_eval_duration": 30, "eval_duration": 50}
+    durations: dict[str, Any] = {
+        "total_duration": 90,
+        "load_duration": 10,
+        "prompt_eval_duration": 30,
+        "eval_duration": 50,
+    }
     body = lines(said(thinking="Hm. "), said(content="Hé"), said(content="llo"), last(**durations))
     usage = Usage(5, 3, raw={"prompt_eval_count": 5, "eval_count": 3, **durations})
     for parts in ([body], single_bytes(body), [body[:-1]], [body.replace(b"\n", b"\r\n")]):

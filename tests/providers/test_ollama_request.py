@@ -148,7 +148,7 @@ def test_the_other_api_is_still_there() -> None:
 
 def test_what_was_decoded_can_be_sent_back() -> None:
     """Thinking, text, an image and calls; ids that were made up here are not sent, a server's are."""
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"function": {"name": "weather", "arguments": {"town": "Ulm"}}},
         {"id": "c9", "function": {"name": "now", "arguments": {}}},
     ]

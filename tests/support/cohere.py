@@ -44,16 +44,29 @@ def last(reason: str | None = "COMPLETE", **more: Any) -> dict[str, Any]:
 _TEXTS = st.sampled_from(["a", "é", "\u2028", "\U0001f600", "{", ""])
 _PIECES = st.sampled_from(['{"x":', "1", "}", '{"x":1}', ""])
 _CITED = {"text": "a", "sources": [{"type": "document", "id": "d1", "document": {"title": "t"}}]}
+
+
+def _text(text: str) -> list[dict[str, Any]]:
+    return [adds("content-delta", 0, content={"text": text})]
+
+
+def _thinking(text: str) -> list[dict[str, Any]]:
+    return [adds("content-start", 0, content={"thinking": text})]
+
+
+def _plan(text: str) -> list[dict[str, Any]]:
+    return [adds("tool-plan-delta", tool_plan=text)]
+
+
+def _call(index: int, pieces: list[str], first: int) -> list[dict[str, Any]]:
+    return called(index, "f", *pieces)[first:]
+
+
 _EVENTS: st.SearchStrategy[list[dict[str, Any]]] = st.one_of(
-    st.builds(lambda text: [adds("content-delta", 0, content={"text": text})], _TEXTS),
-    st.builds(lambda text: [adds("content-start", 0, content={"thinking": text})], _TEXTS),
-    st.builds(lambda text: [adds("tool-plan-delta", tool_plan=text)], _TEXTS),
-    st.builds(
-        lambda index, pieces, cut: called(index, "f", *pieces)[cut:],
-        st.sampled_from([0, 1]),
-        st.lists(_PIECES, max_size=3),
-        st.sampled_from([0, 1]),
-    ),
+    st.builds(_text, _TEXTS),
+    st.builds(_thinking, _TEXTS),
+    st.builds(_plan, _TEXTS),
+    st.builds(_call, st.sampled_from([0, 1]), st.lists(_PIECES, max_size=3), st.sampled_from([0, 1])),
     st.just([adds("citation-start", 0, citations=_CITED)]),
     st.just([ended("content-end", 0), ended("tool-call-end", 7), {"type": "debug", "prompt": "p"}]),
     st.just([adds("content-delta", 0, content=None) | {"logprobs": {"text": "a", "logprobs": [-1.0]}}]),

@@ -33,8 +33,8 @@ def _called(name: str | None, arguments: Any, id_: str | None) -> dict[str, Any]
 _TEXTS = st.sampled_from(["a", "é", "\u2028", "\U0001f600", "{", "}", "\r\n", ""])
 _ARGUMENTS: list[Any] = [{}, {"x": 1}, {"t": "}\n"}, '{"x":2}', '{"x":', None]
 _LINES: st.SearchStrategy[Any] = st.one_of(
-    st.builds(lambda text: said(content=text), _TEXTS),
-    st.builds(lambda text: said(thinking=text), _TEXTS),
+    st.builds(said, content=_TEXTS, thinking=_TEXTS),
+    st.builds(said, thinking=_TEXTS),
     st.builds(
         _called,
         st.sampled_from(["f", "g", None]),
