@@ -128,14 +128,14 @@ class InvokeMachine:
 
 def _machine_for(found: dict[str, Any], data: bytes) -> EventMachine | None:
     """What reads the events of the model that sent this one; None where it does not tell."""
-    if found.get("error") and "type" not in found:
-        raise in_stream_error(data)
     if isinstance(found.get("type"), str):
         return AnthropicMachine()
     if NOVA_EVENTS & found.keys():
         return NovaMachine()
     if "choices" in found:
         return ChoicesMachine()
+    if found.get("error"):
+        raise in_stream_error(data)
     plain = next((model for model in PLAIN_MODELS if model in found), None)
     if plain is None and _METRICS in found:
         raise ValueError("these are the events of no model that is known")

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ._api_errors import in_stream_error
 from ._bedrock_converse_decoder import ConverseMachine
 from ._bedrock_converse_events import ConverseEvent
 from ._excerpt import excerpt
@@ -59,7 +60,7 @@ class ChoicesMachine(OpenAIChatMachine):
             found = load(data)
             if is_object(found):
                 choices = [_as_delta(as_object(choice)) for choice in as_list(found.get("choices"))]
-                data = json.dumps({"choices": choices, "usage": found.get("usage")}).encode()
+                data = json.dumps({**found, "choices": choices}).encode()
         super().event(b"", data, out)
 
 
@@ -114,12 +115,14 @@ class PlainMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a piece of the text, and the reason to stop in the last."""
-        found = as_object(load(data))
+        whole = found = as_object(load(data))
         if self._list is not None:
             found = as_object(next(iter(as_list(found.get(self._list))), None))
         if text := as_text(found.get(self._text)):
             out.append(Text(text))
         self._reason = as_text(found.get(self._reason_field)) or self._reason
+        if whole.get("error"):
+            raise in_stream_error(data)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """An answer that was not streamed: as if it were the only event."""
