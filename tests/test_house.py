@@ -21,7 +21,7 @@ import pytest
 import streamd
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("streamd", "streamd.providers", "streamd.supervisors")
+PACKAGES = ("streamd", "streamd.providers", "streamd.supervisors", "streamd.testing")
 LEAVES = {"providers": {"msgspec"}, "supervisors": {"trio"}}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -76,6 +76,21 @@ def test_a_leaf_imports_nothing_but_what_it_may(leaf: str, allowed: set[str]) ->
 def test_the_trunk_imports_nothing_but_what_it_declares() -> None:
     """The trunk knows the leaves and what pyproject.toml declares; httpx2 only as a client it may be given."""
     assert strangers("streamd", declared() | {"streamd", "httpx2"}) == []
+
+
+def test_the_runtime_knows_nothing_of_its_harness() -> None:
+    """`streamd.testing` is the trunk's one subfolder, and flat; only the command line may import it."""
+    package = ROOT / "streamd"
+    folders = {path.parent for path in sources("streamd")}
+    assert folders == {package, package / "testing"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in sources("streamd")
+        if path.parent == package and not path.name.startswith(("_cli_", "__main__"))
+        for line, name in imports(path)
+        if name.startswith(("streamd.testing", ".testing"))
+    ]
+    assert wrong == []
 
 
 def test_the_trunk_names_the_leaves_in_full() -> None:
@@ -243,6 +258,7 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
         "streamd": str(site / "streamd" / "__init__.py"),
         "streamd.providers": str(site / "streamd" / "providers" / "__init__.py"),
         "streamd.supervisors": str(site / "streamd" / "supervisors" / "__init__.py"),
+        "streamd.testing": str(site / "streamd" / "testing" / "__init__.py"),
         "providers": None,
         "supervisors": None,
     }

@@ -1,0 +1,114 @@
+"""Planned faults at any byte, event, tool or scheduler step, and a verdict on what an application made of them.
+
+    run = simulate(streamd_app, ONE_TOOL, "net.reset@byte:120", seed=7)
+    run.verdict.raise_if_found()
+
+A scenario is a good conversation, a fault what goes wrong in it. Three worlds play them: `simulate` in memory and in
+virtual time, a real server for any client, and `decode` for a decoder alone.
+"""
+
+from ._catalogue import CATALOGUE as CATALOGUE
+from ._delivery import Delivery as Delivery
+from ._delivery import delivery_of as delivery_of
+from ._failures import FAILURES as FAILURES
+from ._failures import Failure as Failure
+from ._fault import At as At
+from ._fault import Fault as Fault
+from ._fault import FaultLike as FaultLike
+from ._fault import Plan as Plan
+from ._fault import parse_plan as parse_plan
+from ._fault import plan_of as plan_of
+from ._judge import judge as judge
+from ._kind import Expect as Expect
+from ._kind import FaultKind as FaultKind
+from ._kind import Strike as Strike
+from ._leaks import no_leaks as no_leaks
+from ._observation import Observation as Observation
+from ._observation import ToolRunSeen as ToolRunSeen
+from ._render import WIRES as WIRES
+from ._render import render as render
+from ._reply import Cut as Cut
+from ._reply import Edit as Edit
+from ._reply import Repeat as Repeat
+from ._reply import Reply as Reply
+from ._reply import Wait as Wait
+from ._run import Run as Run
+from ._scenario import HELLO as HELLO
+from ._scenario import NAMED as NAMED
+from ._scenario import ONE_TOOL as ONE_TOOL
+from ._scenario import THINKING as THINKING
+from ._scenario import THREE_ROUNDS as THREE_ROUNDS
+from ._scenario import TWO_TOOLS as TWO_TOOLS
+from ._scenario import CallPart as CallPart
+from ._scenario import Scenario as Scenario
+from ._scenario import TextPart as TextPart
+from ._scenario import ThinkingPart as ThinkingPart
+from ._scenario import Turn as Turn
+from ._script import script as script
+from ._simulate import simulate as simulate
+from ._stage import Stage as Stage
+from ._streamd_app import streamd_app as streamd_app
+from ._streamd_app import streamd_app_with as streamd_app_with
+from ._trace import Attempt as Attempt
+from ._trace import Trace as Trace
+from ._trace import TraceEvent as TraceEvent
+from ._verdict import Finding as Finding
+from ._verdict import Verdict as Verdict
+from ._wire import Wire as Wire
+from ._wire_event import WireEvent as WireEvent
+from ._world import App as App
+from ._world import World as World
+
+__all__ = [
+    "CATALOGUE",
+    "FAILURES",
+    "HELLO",
+    "NAMED",
+    "ONE_TOOL",
+    "THINKING",
+    "THREE_ROUNDS",
+    "TWO_TOOLS",
+    "WIRES",
+    "App",
+    "At",
+    "Attempt",
+    "CallPart",
+    "Cut",
+    "Delivery",
+    "Edit",
+    "Expect",
+    "Failure",
+    "Fault",
+    "FaultKind",
+    "FaultLike",
+    "Finding",
+    "Observation",
+    "Plan",
+    "Repeat",
+    "Reply",
+    "Run",
+    "Scenario",
+    "Stage",
+    "Strike",
+    "TextPart",
+    "ThinkingPart",
+    "ToolRunSeen",
+    "Trace",
+    "TraceEvent",
+    "Turn",
+    "Verdict",
+    "Wait",
+    "Wire",
+    "WireEvent",
+    "World",
+    "delivery_of",
+    "judge",
+    "no_leaks",
+    "parse_plan",
+    "plan_of",
+    "render",
+    "script",
+    "simulate",
+    "streamd_app",
+    "streamd_app_with",
+]

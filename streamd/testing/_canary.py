@@ -1,0 +1,68 @@
+"""A key that must be seen nowhere, and where it was seen all the same."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import random
+import traceback
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from urllib.parse import quote
+
+__all__ = ["captured_logs", "full_traceback", "leaks_in", "new_key"]
+
+
+def new_key(rng: random.Random) -> str:
+    """A key of the shape that providers give."""
+    return f"sk-canary-{rng.getrandbits(160):040x}"
+
+
+def leaks_in(text: str, key: str) -> list[str]:
+    """How a text shows the key: as it is, percent-encoded, in base64, or by eight characters of its own.
+
+    Args:
+        text: What was captured.
+        key: The key. Its last part, after the last hyphen, is random.
+    """
+    own = key.rpartition("-")[2]
+    raw = key.encode()
+    forms = {
+        "as it is": key,
+        "percent-encoded": quote(key, safe=""),
+        "in base64": base64.b64encode(raw).decode().rstrip("=")[:-2],
+        "by its beginning": own[:8],
+        "by its end": own[-8:],
+    }
+    return [form for form, shown in forms.items() if shown in text]
+
+
+def full_traceback(error: BaseException) -> str:
+    """An exception with its causes, and every frame's local variables, as the most talkative of loggers writes it."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record as text."""
+        self.lines.append(f"{record.name}: {record.getMessage()}")
+        if record.exc_info and record.exc_info[1] is not None:
+            self.lines.append(full_traceback(record.exc_info[1]))
+
+
+@contextmanager
+def captured_logs() -> Generator[Iterable[str], None, None]:
+    """Every log record of the block, of every logger and level."""
+    root, handler = logging.getLogger(), _Kept()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield handler.lines
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)

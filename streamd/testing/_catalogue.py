@@ -1,0 +1,38 @@
+"""The catalogue: every kind of fault, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamd.errors import ConfigError
+
+from ._faults_http import HTTP
+from ._faults_net import NET
+from ._faults_prov import PROV
+from ._faults_sse import SSE
+from ._faults_time import TIME
+from ._kind import FaultKind
+
+__all__ = ["CATALOGUE", "kind_named"]
+
+
+def _rows() -> Iterator[FaultKind]:
+    for table in (NET, HTTP, SSE, PROV, TIME):
+        yield from table
+
+
+CATALOGUE: dict[str, FaultKind] = {kind.name: kind for kind in _rows()}
+"""The kinds of faults, by name."""
+
+
+def kind_named(name: str) -> FaultKind:
+    """The kind of this name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in CATALOGUE:
+        layer = name.partition(".")[0]
+        near = [known for known in CATALOGUE if known.startswith(f"{layer}.")] or list(CATALOGUE)
+        raise ConfigError(f"the catalogue has no fault {name!r}; it has: {', '.join(near)}")
+    return CATALOGUE[name]

@@ -1,0 +1,155 @@
+"""The judge: what an application should have done, against what it did. It is pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from streamd.providers import StreamdError
+
+from ._canary import leaks_in
+from ._catalogue import kind_named
+from ._fault import Plan
+from ._judge_tools import judge_retries, judge_tools
+from ._kind import Expect
+from ._observation import Observation
+from ._trace import Attempt, Trace
+from ._verdict import Finding, FindingName, Verdict
+
+__all__ = ["judge"]
+
+_LIBRARIES = frozenset(
+    (
+        *(
+            "asyncio",
+            "anyio",
+            "builtins",
+            "concurrent",
+            "h11",
+            "h2",
+            "hpack",
+            "http",
+            "httpcore",
+            "httptools",
+        ),
+        *("httpx", "httpx2", "json", "msgspec", "socket", "ssl", "trio", "urllib", "_socket", "_ssl"),
+    )
+)
+"""Where the exceptions of the libraries below an application come from. `builtins` are those of Python itself."""
+
+_MEMORY = 32 * 1024 * 1024
+
+Found = Iterator[tuple[FindingName, str]]
+
+
+def judge(observed: Observation, trace: Trace, plan: Plan, *, key: str = "", repro: str = "") -> Verdict:
+    """Judge one run.
+
+    Args:
+        observed: What the application did.
+        trace: What the server did.
+        plan: What was to go wrong.
+        key: The canary that must be seen nowhere.
+        repro: The line that runs the same again.
+    """
+    attempts = trace.attempts
+    found = [*_ending(observed, attempts, plan), *_text(observed, attempts)]
+    found += [*judge_tools(observed, attempts), *judge_retries(attempts, plan), *_leaks(observed, key)]
+    return Verdict(tuple(Finding(name, detail, repro) for name, detail in dict.fromkeys(found)))
+
+
+def _ending(observed: Observation, attempts: Sequence[Attempt], plan: Plan) -> Found:
+    """Whether it ended, and as it had to."""
+    if observed.hung:
+        yield "hung", f"it had not ended after {observed.took:g} s"
+        return
+    if observed.error is not None:
+        yield from _typed(observed.error)
+    if observed.cancelled or observed.stage.cuts_short or not attempts:
+        return
+    last = attempts[-1]
+    expected = _expected(last, plan)
+    complete = last.delivery.terminal and not last.delivery.fatal_first
+    if observed.error is not None:
+        if complete and not expected.either:
+            yield "lost_finish", f"the answer was complete, and it failed with {_label(observed.error)}"
+        elif isinstance(observed.error, StreamdError) and not _is_among(observed.error, expected.errors):
+            wanted = ", ".join(expected.errors) or "none"
+            yield "wrong_error", f"it failed with {_label(observed.error)}; expected: {wanted}"
+    elif observed.finished:
+        stop = last.delivery.stop
+        if not complete and not expected.either and observed.reason != "cancelled":
+            yield "fabricated_finish", f"it said that the answer was complete ({observed.reason})"
+        elif complete and stop is not None and observed.reason not in (None, stop.reason, "max_rounds"):
+            yield (
+                "wrong_finish",
+                f"it said that the answer ended for {observed.reason}, not for {stop.reason}",
+            )
+
+
+def _expected(attempt: Attempt, plan: Plan) -> Expect:
+    """How a run may end whose last attempt was this one: by any of the faults that struck it."""
+    rows = [kind_named(plan[place].name).expect(attempt.delivery) for place in attempt.faults]
+    errors = tuple(dict.fromkeys(error for row in rows for error in row.errors))
+    return Expect(errors, any(row.either for row in rows))
+
+
+def _typed(error: BaseException) -> Found:
+    library = type(error).__module__.partition(".")[0]
+    if library in _LIBRARIES:
+        yield "untyped_error", f"it failed with {type(error).__module__}.{type(error).__qualname__}"
+
+
+def _is_among(error: StreamdError, names: Sequence[str]) -> bool:
+    bases = {base.__name__ for base in type(error).__mro__}
+    return any(name in bases or name == _label(error) for name in names)
+
+
+def _label(error: BaseException) -> str:
+    which = getattr(error, "which", None)
+    return type(error).__name__ + (f"({which})" if isinstance(which, str) else "")
+
+
+def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
+    """Whether it told the text that came: all of it, once, in order."""
+    told = observed.text
+    # What a turn gave is what its last attempt gave: any before that were not to be seen.
+    turns = {attempt.turn: attempt.delivery.text for attempt in attempts if attempt.turn is not None}
+    given = "".join(turns.values())
+    if told == given:
+        return
+    cut_short = observed.cancelled or observed.stage.cuts_short or observed.hung
+    if given.startswith(told):
+        failed = observed.error is not None
+        if cut_short or (failed and not observed.streams) or not (observed.finished or failed):
+            return
+        yield "lost_text", f"{given[len(told) :]!r} came and was not told"
+        return
+    every = "".join(attempt.delivery.text for attempt in attempts)
+    if every.startswith(told) or _is_more_often(told, attempts):
+        yield "duplicated_text", f"it told {told!r}, where {given!r} came"
+    else:
+        yield (
+            "invented_text" if len(told) > len(given) else "lost_text",
+            (f"it told {told!r}, where {given!r} came"),
+        )
+
+
+def _is_more_often(told: str, attempts: Sequence[Attempt]) -> bool:
+    """Whether some turn's text was told more often than once."""
+    texts = {attempt.turn: attempt.delivery.text for attempt in attempts}
+    return any(text and told.count(text) > 1 for text in texts.values())
+
+
+def _leaks(observed: Observation, key: str) -> Found:
+    for name, count in Counter(observed.leaked_tasks).items():
+        yield "leaked_task", f"{name}" + (f" ({count} times)" if count > 1 else "")
+    if observed.leaked_sockets:
+        yield "leaked_socket", f"{observed.leaked_sockets} left open"
+    for name in observed.leaked_fds:
+        yield "leaked_fd", name
+    for where, text in observed.captured if key else ():
+        for form in leaks_in(text, key):
+            yield "leaked_secret", f"the key is in {where}, {form}"
+    if observed.grown > _MEMORY:
+        yield "unbounded_memory", f"the process grew by {observed.grown // 1024} KiB"

@@ -1,0 +1,62 @@
+"""The judge of tools and of retries. It is pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ._catalogue import kind_named
+from ._fault import Plan
+from ._observation import Observation
+from ._trace import Attempt
+from ._verdict import FindingName
+
+__all__ = ["judge_retries", "judge_tools", "seconds_asked"]
+
+
+def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
+    """Whether tools ran only on closed and confirmed calls, with what those said, and once for each."""
+    closed = {call.id: call for attempt in attempts for call in attempt.delivery.calls}
+    runs = Counter(run.id for run in observed.tools)
+    for run in observed.tools:
+        call = closed.get(run.id)
+        if call is None:
+            yield "ran_incomplete_tool", f"{run.name} ran for the call {run.id!r}, which never came whole"
+        elif (run.name, run.arguments) != (call.name, call.arguments):
+            yield "ran_incomplete_tool", f"{run.name} ran with {run.arguments!r}, not {call.arguments!r}"
+    for name, count in runs.items():
+        if count > 1:
+            yield "double_tool", f"the call {name!r} was run {count} times"
+
+
+def judge_retries(attempts: Sequence[Attempt], plan: Plan) -> Iterator[tuple[FindingName, str]]:
+    """Whether it asked again only where that could help, and not before it was asked to wait for."""
+    for before, after in itertools.pairwise(attempts):
+        if before.turn is not None and after.turn is not None and after.turn != before.turn:
+            continue
+        never = [plan[place].name for place in before.faults if _is_never(plan[place].name, before)]
+        if never:
+            yield "retried_non_retryable", f"attempt {after.number} follows {', '.join(never)}"
+        wanted = seconds_asked(before)
+        if wanted is not None and after.at - before.at < wanted - 1e-6:
+            waited = after.at - before.at
+            yield "retried_too_soon", f"attempt {after.number} came after {waited:g} s, not {wanted:g}"
+
+
+_NEVER = frozenset((400, 401, 402, 403, 404, 405, 413, 422))
+
+
+def _is_never(name: str, attempt: Attempt) -> bool:
+    return kind_named(name).retry == "NO" or attempt.reply.status in _NEVER
+
+
+def seconds_asked(attempt: Attempt) -> float | None:
+    """The seconds that a refusal asked to wait for, where it told them as a number; None where it told none."""
+    if attempt.reply.status < 300:
+        return None
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = attempt.reply.header(name)
+        if value is not None and value.replace(".", "", 1).isdigit():
+            return float(value) * unit
+    return None

@@ -1,0 +1,146 @@
+"""A kind of fault: one row of the catalogue."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+
+from streamd.errors import ConfigError
+
+from ._delivery import Delivery
+from ._fault import At, Fault
+from ._reply import Reply
+from ._stage import Stage
+from ._wire import Wire
+
+__all__ = ["Expect", "FaultKind", "Layer", "Phase", "RetryRule", "Strike"]
+
+Layer = Literal["net", "h1", "http", "sse", "json", "prov", "tool", "time", "use", "rt", "sec"]
+"""The part of the way in which a fault is: the first word of its name."""
+
+Phase = Literal["connect", "request", "head", "body", "after", "tool", "consumer", "runtime"]
+"""When a fault strikes, in the order of a session's life."""
+
+RetryRule = Literal["R0", "R1", "R2", "R3", "R4", "RT", "NO", "-"]
+"""Whether a client may try again by itself.
+
+R0: it was never processed, freely. R1: it was sent, and what became of it is not known: with the same idempotency key.
+R2: as the status says. R3: nothing of it was delivered, so yes. R4: something was delivered: raise. RT: the turn was
+complete: ignore it. NO: never. `-`: there is nothing to retry.
+"""
+
+
+class Strike(Struct, frozen=True):
+    """One fault striking one request.
+
+    `rng` is seeded by the run's seed, the request and the fault's place in the plan: whatever is to be chosen is drawn
+    from it. `request` and `turn` are counted from 1.
+    """
+
+    fault: Fault
+    wire: Wire
+    rng: random.Random
+    request: int
+    turn: int
+
+    def byte(self, reply: Reply) -> int:
+        """The body's byte before which the fault strikes: `byte`, `event` and `kind` places, or any if it says none."""
+        size = len(reply.body)
+        match self.fault.at:
+            case None:
+                return self.rng.randint(0, size)
+            case At("byte", float() as share):
+                return int(size * share)
+            case At("byte", int() as place):
+                return max(0, min(size, place if place >= 0 else size + place))
+            case _:
+                return reply.offset(self.event(reply))
+
+    def event(self, reply: Reply) -> int:
+        """The event before which the fault strikes: `event` and `kind` places, or any if it says none.
+
+        Raises:
+            ConfigError: The place is in another unit.
+        """
+        count = len(reply.events)
+        match self.fault.at:
+            case None:
+                return self.rng.randint(0, count)
+            case At("event", float() as share):
+                return int(count * share)
+            case At("event", int() as place):
+                return max(0, min(count, place if place >= 0 else count + place))
+            case At("kind", str() as kind):
+                found = (place for place, event in enumerate(reply.events) if event.kind == kind)
+                return next(found, count)
+            case at:
+                raise ConfigError(f"the fault {self.fault} cannot strike at {at}")
+
+    def number(self, default: float) -> float:
+        """The fault's value as a number.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        if self.fault.value is None:
+            return default
+        try:
+            return float(self.fault.value)
+        except ValueError:
+            raise ConfigError(f"the value of the fault {self.fault} is no number") from None
+
+
+class Expect(Struct, frozen=True):
+    """How a run may end whose last attempt was struck.
+
+    Where the provider's terminal evidence came, and nothing fatal before it, the run must complete; where it did not
+    come the run must fail, with one of `errors`: names of classes in `streamd.errors`, a subclass counting as its base,
+    or `Stalled(idle)` and the like with the timer. `either` lifts both duties: completing and failing are as good.
+    """
+
+    errors: tuple[str, ...] = ()
+    either: bool = False
+
+
+def _as_it_is(reply: Reply, _strike: Strike) -> Reply:
+    return reply
+
+
+def _as_staged(stage: Stage, _strike: Strike) -> Stage:
+    return stage
+
+
+class FaultKind(Struct, frozen=True, kw_only=True):
+    """One row of the catalogue.
+
+    Args:
+        name: `layer.fault`.
+        summary: One sentence: what happens.
+        phase: When it strikes. Kinds of the phases `connect` and `request` are asked when a connection is made, before
+            there is a request; those of `head`, `body` and `after` for each request; the others before the run.
+        retry: Whether a client may try again.
+        expect: How a run may end, by what of the struck reply reaches a client. It is pure.
+        apply: Makes the struck reply of the reply; of the phases `connect` to `after`. It is pure but for the strike's
+            `rng`.
+        stage: Makes the struck stage of the stage; of the phases `tool`, `consumer` and `runtime`.
+        sweep: The places that a sweep tries; none tries the fault without a place.
+        values: The values that a sweep tries; none tries it without.
+    """
+
+    name: str
+    summary: str
+    phase: Phase
+    retry: RetryRule
+    expect: Callable[[Delivery], Expect]
+    apply: Callable[[Reply, Strike], Reply] = _as_it_is
+    stage: Callable[[Stage, Strike], Stage] = _as_staged
+    sweep: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        """The layer it is in."""
+        return self.name.partition(".")[0]

@@ -1,0 +1,59 @@
+"""What an application did in a run, as it reported it and as it was seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamd.providers import StopReason
+
+from ._stage import Stage
+
+__all__ = ["Observation", "ToolRunSeen"]
+
+
+@dataclass(frozen=True)
+class ToolRunSeen:
+    """One run of a tool: the call it was for, what it was called with, and when."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    at: float
+
+
+@dataclass
+class Observation:
+    """What is known of the application once a run is over."""
+
+    stage: Stage = field(default_factory=Stage)
+    streams: bool = False
+    """Whether it tells every piece of text as it comes: it has called `World.said`."""
+    said: list[str] = field(default_factory=list[str])
+    """The text it told of, in pieces; what it took back is not among them."""
+    tools: list[ToolRunSeen] = field(default_factory=list[ToolRunSeen])
+    finished: bool = False
+    reason: StopReason | None = None
+    """Why the answer ended by its account; None where it does not say."""
+    error: BaseException | None = None
+    """What it failed with: reported, or raised."""
+    cancelled: bool = False
+    """Whether it was cancelled, by the plan, before it came to an end."""
+    hung: bool = False
+    """Whether it did not end, though nothing more was to come."""
+    steps: int = 0
+    """How many scheduler steps its tasks took."""
+    took: float = 0.0
+    """Seconds, virtual in a simulation."""
+    leaked_tasks: list[str] = field(default_factory=list[str])
+    leaked_sockets: int = 0
+    leaked_fds: list[str] = field(default_factory=list[str])
+    grown: int = 0
+    """Bytes by which the process grew, where that was measured."""
+    captured: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Texts in which no key may be: where each was seen, and the text."""
+
+    @property
+    def text(self) -> str:
+        """All the text it told of."""
+        return "".join(self.said)

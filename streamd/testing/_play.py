@@ -1,0 +1,131 @@
+"""A run as its server plays it: which turn is asked for, and which faults strike."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from ._catalogue import kind_named
+from ._delivery import delivery_of
+from ._fault import Fault, Plan
+from ._kind import Phase, Strike
+from ._render import render
+from ._reply import Reply
+from ._scenario import Scenario
+from ._script import script
+from ._stage import Stage
+from ._steps import Request, Script
+from ._trace import Attempt, Trace
+from ._wire import Wire
+
+__all__ = ["Play"]
+
+_EARLY: tuple[Phase, ...] = ("connect", "request")
+_LATE: tuple[Phase, ...] = ("head", "body", "after")
+
+
+class Play:
+    """The replies of one run: a server's playlist.
+
+    Args:
+        scenario: The conversation.
+        plan: What goes wrong in it.
+        wire: How it is said.
+        seed: What is left open is drawn from it.
+        trace: Told of every attempt.
+        clock: The time in seconds after the start.
+
+    Raises:
+        ConfigError: The catalogue has no such fault.
+    """
+
+    def __init__(
+        self, scenario: Scenario, plan: Plan, wire: Wire, seed: int, trace: Trace, clock: Callable[[], float]
+    ) -> None:
+        self._scenario = scenario
+        self._plan = plan
+        self._wire = wire
+        self._seed = seed
+        self._trace = trace
+        self._clock = clock
+        self._kinds = [kind_named(fault.name) for fault in plan]
+        self._left = [fault.times for fault in plan]
+        self._attempts = 0
+        self._opened: dict[int, tuple[Reply, tuple[int, ...]]] = {}
+
+    def stage(self) -> Stage:
+        """What is done to the application."""
+        stage = Stage()
+        for place, kind in enumerate(self._kinds):
+            if kind.phase in ("tool", "consumer", "runtime"):
+                stage = kind.stage(stage, self._strike(place, 0, 0))
+        return stage
+
+    def open(self, connection: int) -> Reply:
+        """What becomes of a connection, and how its first request is read; called once for each connection."""
+        number = self._attempts + 1
+        reply, struck = self._struck(Reply(), _EARLY, number, None)
+        if reply.connect != "ok":
+            self._attempts = number
+            self._note(number, None, reply, struck)
+        else:
+            self._opened[connection] = reply, struck
+        return reply
+
+    def peek(self, connection: int) -> Script:
+        """How the next request of a connection is read."""
+        opened = self._opened.get(connection)
+        return (
+            script(replace(opened[0], framing="close"))[:1] if opened and opened[0].reading != "whole" else ()
+        )
+
+    def next(self, connection: int, request: Request | None) -> Script:
+        """The script for a request."""
+        self._attempts += 1
+        turn = 1
+        if request is not None and request.body:
+            turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
+        reply = render(self._scenario.turns[turn - 1], self._wire)
+        opened, early = self._opened.pop(connection, (None, ()))
+        if opened is not None and opened.reading != "whole":
+            reply = replace(reply, reading=opened.reading, cut=opened.cut)
+        reply, struck = self._struck(reply, _LATE, self._attempts, turn)
+        self._note(self._attempts, turn, reply, (*early, *struck))
+        return script(reply)
+
+    def _struck(
+        self, reply: Reply, phases: tuple[Phase, ...], number: int, turn: int | None
+    ) -> tuple[Reply, tuple[int, ...]]:
+        """The reply with those faults applied that strike now, and their places in the plan."""
+        struck: list[int] = []
+        for place, (fault, kind) in enumerate(zip(self._plan, self._kinds, strict=True)):
+            if kind.phase in phases and self._left[place] > 0 and _is_meant(fault, number, turn):
+                self._left[place] -= 1
+                struck.append(place)
+                reply = kind.apply(reply, self._strike(place, number, turn or 0))
+        return reply, tuple(struck)
+
+    def _strike(self, place: int, number: int, turn: int) -> Strike:
+        rng = random.Random(f"{self._seed}/{place}/{number}")
+        return Strike(self._plan[place], self._wire, rng, number, turn)
+
+    def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> None:
+        now = self._clock()
+        delivery = delivery_of(reply)
+        attempt = Attempt(number=number, turn=turn, at=now, reply=reply, faults=struck, delivery=delivery)
+        self._trace.attempts.append(attempt)
+        faults = ", ".join(str(self._plan[place]) for place in struck) or "none"
+        asked = "no connection" if turn is None else f"turn {turn}"
+        self._trace.add(now, "server", f"attempt {number}: {asked}; faults: {faults}")
+
+
+def _is_meant(fault: Fault, number: int, turn: int | None) -> bool:
+    match fault.when:
+        case None:
+            return True
+        case ("turn", wanted):
+            return turn is None or wanted == turn
+        case (_, wanted):
+            return wanted == number

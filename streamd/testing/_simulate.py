@@ -1,0 +1,144 @@
+"""A run in virtual time: no socket, no waiting, and the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+
+import httpx
+import trio
+import trio.testing
+
+from streamd import HTTPTransport
+
+from ._canary import captured_logs, full_traceback, new_key
+from ._fault import FaultLike, plan_of
+from ._judge import judge
+from ._leaks import below, tasks
+from ._play import Play
+from ._render import wire_named
+from ._repro import repro_line
+from ._run import Run
+from ._scenario import Scenario
+from ._seeded import seeded
+from ._simulated import SimulatedNetwork
+from ._trace import Trace
+from ._watched import Watched
+from ._world import App, World
+
+__all__ = ["simulate"]
+
+BUFFER = 64 * 1024
+"""Bytes on their way in one direction of a simulated connection, as in the buffers of a socket."""
+
+
+def simulate(
+    app: App,
+    scenario: Scenario,
+    *plan: FaultLike,
+    wire: str = "openai-chat",
+    seed: int = 0,
+    limit: float = 3600.0,
+    max_steps: int = 1_000_000,
+) -> Run:
+    """Run an application once against a server in memory, in virtual time, with these faults.
+
+    Everything that is open is drawn from the seed: where a fault strikes that names no place, in which order trio runs
+    tasks that could run, what the module `random` gives. The same arguments give the same run, to the byte of its
+    trace. It is a plain function, and cannot be called from inside trio.
+
+    Args:
+        app: What is tested.
+        scenario: The conversation, as it would go without faults.
+        plan: What goes wrong, as faults or as they are written.
+        wire: How the server speaks, one of `streamd.testing.WIRES`.
+        seed: Any whole number.
+        limit: Virtual seconds after which an application that has not ended hangs. Where all its tasks wait for what
+            never comes the clock jumps there at once.
+        max_steps: Scheduler steps after which it hangs, too: a loop that never ends takes no virtual time.
+
+    Raises:
+        ConfigError: There is no such wire or fault, or the fault cannot strike where it says.
+    """
+    faults = plan_of(plan)
+    spoken = wire_named(wire)
+    key = new_key(random.Random(seed))
+    trace = Trace()
+    play = Play(scenario, faults, spoken, seed, trace, trio.current_time)
+
+    async def main() -> World:
+        async with trio.open_nursery() as nursery:
+            network = SimulatedNetwork(play, nursery, buffer=BUFFER)
+            transport = HTTPTransport(connect=network.connect)
+            client = httpx.AsyncClient(transport=transport, trust_env=False)
+            world = World(
+                scenario=scenario,
+                wire=spoken,
+                url=network.url,
+                key=key,
+                client=client,
+                stage=play.stage(),
+                trace=trace,
+                clock=trio.current_time,
+            )
+            before = tasks()
+            async with trio.open_nursery() as own:
+                own.start_soon(_drive, app, world, limit, max_steps)
+            left = tasks() - before - below(nursery)
+            world.observed.leaked_tasks += sorted(task.name for task in left)
+            world.observed.leaked_sockets = sum(not stream.closed for stream in network.clients)
+            await client.aclose()
+            nursery.cancel_scope.cancel()
+        return world
+
+    with seeded(seed), captured_logs() as logs:
+        world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    observed = world.observed
+    observed.captured += [("a log record", line) for line in logs]
+    if observed.error is not None:
+        observed.captured.append(("the error's traceback with locals", full_traceback(observed.error)))
+    verdict = judge(observed, trace, faults, key=key, repro=repro_line(app, scenario, faults, wire, seed))
+    return Run(scenario, faults, wire, seed, observed, trace, verdict)
+
+
+async def _drive(app: App, world: World, limit: float, max_steps: int) -> None:
+    """Run the application in this task, to its end or to the plan's."""
+    observed, stage = world.observed, world.stage
+    scope, again = trio.CancelScope(deadline=stage.cancel_after), trio.CancelScope()
+    task = trio.lowlevel.current_task()
+    watched = Watched(task, scope, stage.cancel_at, max_steps, again)
+    trio.lowlevel.add_instrument(watched)
+    try:
+        with trio.move_on_after(limit) as most, again, scope:
+            await run_app(app, world)
+    finally:
+        trio.lowlevel.remove_instrument(watched)
+    observed.steps = watched.steps
+    observed.took = trio.current_time()
+    observed.hung = watched.overrun or most.cancelled_caught
+    observed.cancelled = scope.cancel_called and not observed.hung and not observed.finished
+
+
+async def run_app(app: App, world: World) -> None:
+    """Run the application, and take what it returns or raises for a report, where it made none.
+
+    Cancelling it passes.
+    """
+    observed = world.observed
+    try:
+        answer = await app(world)
+    except (trio.Cancelled, KeyboardInterrupt):
+        raise
+    except BaseExceptionGroup as group:
+        cancelled, others = group.split(trio.Cancelled)
+        if others is not None:
+            world.failed(others.exceptions[0] if len(others.exceptions) == 1 else others)
+        if cancelled is not None:
+            raise cancelled from None
+        return
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is what is looked at
+        world.failed(error)
+        return
+    if answer is not None and not observed.streams:
+        observed.said.append(answer)
+    if not observed.finished and observed.error is None:
+        world.finished()

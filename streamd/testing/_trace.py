@@ -1,0 +1,63 @@
+"""What happened in a run, in order, with the time: the same for the same seed, byte by byte."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from ._delivery import Delivery
+from ._reply import Reply
+
+__all__ = ["Attempt", "Trace", "TraceEvent"]
+
+
+class TraceEvent(Struct, frozen=True):
+    """One thing that happened: when (seconds after the start; virtual ones in a simulation), where, and what."""
+
+    at: float
+    who: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at:12.6f}  {self.who:<8}  {self.what}"
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One connection that was not made, or one request that was answered.
+
+    Args:
+        number: From 1.
+        turn: The turn that was asked for, from 1; None where there was no request.
+        at: When it came.
+        reply: What it was answered, faults included.
+        faults: The places in the plan of the faults that struck it.
+        delivery: What of the reply reaches a client that reads all it can.
+    """
+
+    number: int
+    turn: int | None
+    at: float
+    reply: Reply
+    faults: tuple[int, ...]
+    delivery: Delivery
+
+
+class Trace:
+    """A run's events and attempts, as they happen."""
+
+    def __init__(self) -> None:
+        self.events: list[TraceEvent] = []
+        self.attempts: list[Attempt] = []
+
+    def add(self, at: float, who: str, what: str) -> None:
+        """Write down one event."""
+        self.events.append(TraceEvent(at, who, what))
+
+    @property
+    def text(self) -> str:
+        """All events, a line each."""
+        return "".join(f"{event}\n" for event in self.events)
+
+    def json(self) -> bytes:
+        """All events as a JSON array."""
+        return msgspec.json.encode(self.events)

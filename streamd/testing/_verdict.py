@@ -1,0 +1,72 @@
+"""What a run came to: findings by name, each with how to see it again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["Finding", "FindingName", "Verdict"]
+
+FindingName = Literal[
+    "lost_text",
+    "duplicated_text",
+    "invented_text",
+    "fabricated_finish",
+    "lost_finish",
+    "wrong_finish",
+    "wrong_error",
+    "untyped_error",
+    "ran_incomplete_tool",
+    "double_tool",
+    "retried_too_soon",
+    "retried_non_retryable",
+    "hung",
+    "leaked_task",
+    "leaked_socket",
+    "leaked_fd",
+    "leaked_secret",
+    "unbounded_memory",
+]
+"""What an application can get wrong.
+
+`lost_text`: text came and was not told. `duplicated_text`: text was told twice. `invented_text`: text was told that
+never came. `fabricated_finish`: it said the answer was complete, without the provider's evidence. `lost_finish`: the
+answer was complete, and it failed. `wrong_finish`: it gave another reason for the end than the provider. `wrong_error`:
+it failed with an error that says something else than what happened. `untyped_error`: the error is one of the libraries
+below. `ran_incomplete_tool`: a tool ran on a call that was not whole and confirmed. `double_tool`: it ran twice for one
+call. `retried_too_soon`: it did not wait as long as it was asked to. `retried_non_retryable`: it asked again where that
+cannot help. `hung`: it did not end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read.
+`unbounded_memory`: it grew with what it was sent.
+"""
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was wrong: its name, what exactly, and a line that runs the same again."""
+
+    name: FindingName
+    detail: str
+    repro: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}\n    {self.repro}"
+
+
+class Verdict(Struct, frozen=True):
+    """All that was wrong in one run; nothing, as a rule."""
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.findings
+
+    def raise_if_found(self) -> None:
+        """Fail where something was wrong.
+
+        Raises:
+            AssertionError: It lists the findings.
+        """
+        if self.findings:
+            raise AssertionError("\n".join(map(str, self.findings)))

@@ -1,0 +1,161 @@
+"""What an application is given in a run, and what it reports to."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, final
+
+import trio
+
+from streamd import Tool, ToolContext
+from streamd.providers import StopReason
+
+from ._observation import Observation, ToolRunSeen
+from ._scenario import CallPart, Scenario
+from ._stage import Stage
+from ._trace import Trace
+from ._wire import Wire
+
+__all__ = ["App", "World"]
+
+
+@final
+class World:
+    """One run, as the application sees it.
+
+    `client` (an `httpx.AsyncClient`) reaches nothing but the run's server, whatever the host; `url` is the server's,
+    `key` a key that must be seen nowhere, `model` what `streamd.open_session` takes, `tools` the scenario's tools, and
+    `prompt` what to ask. The application reports with `said`, `took_back`, `finished`, `failed` and, where it runs
+    tools of its own, `ran_tool`.
+    """
+
+    def __init__(
+        self,
+        *,
+        scenario: Scenario,
+        wire: Wire,
+        url: str,
+        key: str,
+        client: Any,
+        stage: Stage,
+        trace: Trace,
+        clock: Callable[[], float],
+    ) -> None:
+        self.scenario = scenario
+        self.wire = wire
+        self.url = url
+        self.client = client
+        self.stage = stage
+        self.observed = Observation(stage=stage)
+        self._key = key
+        self._trace = trace
+        self._clock = clock
+        self._turn_began = 0
+
+    def __repr__(self) -> str:
+        return f"<streamd.testing.World {self.wire.name} {self.url}>"
+
+    @property
+    def key(self) -> str:
+        """The key to send: a canary."""
+        return self._key
+
+    @property
+    def prompt(self) -> str:
+        """What to ask."""
+        return self.scenario.prompt
+
+    @property
+    def model(self) -> Any:
+        """The model, as `streamd.open_session` takes it; the key is in it."""
+        return self.wire.provider(self.url, self._key), "tiny-1"
+
+    @property
+    def tools(self) -> list[Tool]:
+        """The scenario's tools, which note their runs and answer as the scenario says, or as a fault does."""
+        first = {call.name: call for turn in reversed(self.scenario.turns) for call in reversed(turn.calls)}
+        return [self._tool(call) for call in first.values()]
+
+    def said(self, text: str) -> None:
+        """Report a piece of text, as it comes. Even an empty one says that every piece will be reported."""
+        self.observed.streams = True
+        if text:
+            self.observed.said.append(text)
+            self._trace.add(self._clock(), "app", f"said {text!r}")
+
+    def took_back(self) -> None:
+        """Report that the text said of the turn under way is void, as the turn starts again."""
+        del self.observed.said[self._turn_began :]
+        self._trace.add(self._clock(), "app", "took the turn back")
+
+    def next_turn(self) -> None:
+        """Report that a turn is complete: `took_back` does not touch it."""
+        self._turn_began = len(self.observed.said)
+
+    def finished(self, reason: StopReason | None = None) -> None:
+        """Report that the answer is complete, and why it ended, where that is known."""
+        self.observed.finished, self.observed.reason = True, reason
+        self._trace.add(self._clock(), "app", f"finished: {reason}")
+
+    def failed(self, error: BaseException) -> None:
+        """Report an error in which the answer ended. One that leaves the application counts as reported."""
+        self.observed.error = error
+        which = getattr(error, "which", None)
+        label = type(error).__name__ + (f"({which})" if isinstance(which, str) else "")
+        self._trace.add(self._clock(), "app", f"failed: {label}")
+
+    def saw(self, where: str, text: str) -> None:
+        """Give a text in which no key may be, such as the `repr` of a session."""
+        self.observed.captured.append((where, text))
+
+    async def ran_tool(self, id: str, name: str, arguments: dict[str, Any]) -> object:  # noqa: A002 - as on the wire
+        """Run one of the scenario's tools by hand: note the run, and answer as the scenario says, or as a fault does.
+
+        Args:
+            id: The call's.
+            name: The tool's.
+            arguments: What it is called with.
+        """
+        observed = self.observed
+        observed.tools.append(ToolRunSeen(id, name, dict(arguments), self._clock()))
+        number = len(observed.tools)
+        body = self.stage.tool(number)
+        self._trace.add(self._clock(), "tool", f"run {number} of {name} for {id}: {body}")
+        match body:
+            case "answers":
+                await trio.lowlevel.checkpoint()
+            case "raises":
+                raise ValueError("the tool failed")
+            case "hangs":
+                await trio.sleep_forever()
+            case "ignores_cancel":
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(5)
+            case "floods":
+                return "x" * (8 * 1024 * 1024)
+            case "unwritable":
+                return object()
+            case "exits":
+                raise SystemExit(3)
+        return next((call.result for call in self._calls() if call.id == id), "done")
+
+    def _calls(self) -> list[CallPart]:
+        return [call for turn in self.scenario.turns for call in turn.calls]
+
+    def _tool(self, call: CallPart) -> Tool:
+        async def run(context: ToolContext, **arguments: Any) -> object:
+            return await self.ran_tool(context.call.id, context.call.name, arguments)
+
+        # A tool is described by its signature: that of the arguments with which the scenario calls it.
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        described: Any = run
+        described.__signature__ = inspect.Signature(
+            [inspect.Parameter(name, keyword) for name in ("context", *call.arguments)]
+        )
+        described.__annotations__ = {"context": ToolContext, **dict.fromkeys(call.arguments, Any)}
+        return Tool(run, name=call.name, description=f"The tool {call.name}.")
+
+
+App = Callable[[World], Awaitable[str | None]]
+"""What is tested: it gets the world, talks to its model, and reports. A text it returns is the whole answer."""
