@@ -292,7 +292,7 @@ def uncancelled() -> tuple[int, list[Runtime]]:
 def test_the_program_that_is_cancelled_runs_to_its_end() -> None:
     """Uncancelled it opens four sessions: two are done, one fails, one is cancelled by the deadline."""
     steps, (runtime,) = uncancelled()
-    assert steps > 200
+    assert steps > 150
     assert runtime.statistics().ended == {"done": 2, "error": 1, "cancelled": 1}
 
 
