@@ -90,9 +90,9 @@ class Cassette:
     def _stage(self, plan: Plan, client: HTTPClient) -> tuple[Plan, HTTPClient]:
         if self.recording:
             return self._record(plan), client
-        request = plan.request()
-        scrub = Scrubber(secrets_in(plan.provider, request))
-        tape = self._tape(scrub.request(request))
+        requests = [(each.provider, each.request()) for each in plan.candidates]
+        scrub = Scrubber(secret for each in requests for secret in secrets_in(*each))
+        tape = self._tape(scrub.request(requests[0][1]))
         playback = Playback(tape, speed=math.inf, check=partial(self._check, scrub))
         retry = None if plan.retry is None else PlayedRetry(playback=playback)
         played = replace(plan, timeouts=UNTIMED, retry=retry, recorder=None)
@@ -103,7 +103,12 @@ class Cassette:
         with suppress(OSError):  # the recorder tells it, in the end
             self.path.parent.mkdir(parents=True, exist_ok=True)
         file = f"{numbered(self.path, len(self._recorders) + 1)}{UNFINISHED}"
-        recorder = Recorder(file, provider=plan.provider, model=plan.options.model)
+        recorder = Recorder(
+            file,
+            provider=plan.provider,
+            model=plan.options.model,
+            fallbacks=[(each.provider, each.model) for each in plan.fallbacks],
+        )
         self._recorders.append(recorder)
         return replace(plan, recorder=recorder)
 

@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import trio
 from msgspec import Struct
-from msgspec.structs import replace
 
-from streamd.providers import (
-    Chunk,
-    Context,
-    HTTPRequest,
-    KeepsState,
-    Message,
-    Options,
-    Provider,
-    Secret,
-    ToolCall,
-    redact_error,
-)
+from streamd.providers import Context, KeepsState, Message, Options, Provider, ToolCall, redact_error
 from streamd.supervisors import open_task_supervisor
 
+from ._attempts import Attempts
 from ._edge import ConsumerEdge
+from ._fallback import Candidate
 from ._http import HTTPClient
 from ._output import Output
-from ._pipeline import Pipeline, crashed
+from ._pipeline import crashed
 from ._recorder import Recorder
 from ._retry import Retry
 from ._retry_budget import RetryTokens
 from ._state import SessionState
 from ._timers import Timeouts
 from ._toolbox import Toolbox
-from ._turn import Turn
 from .errors import OutputError, Stalled, StreamdError
 
 __all__ = ["Conversation", "Plan"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a session was asked to do, checked and resolved: nothing in it changes."""
+    """What a session was asked to do, checked and resolved: nothing in it changes.
+
+    `fallbacks` are asked one after the other, where `provider` fails before anything was delivered.
+    """
 
     id: str = "session"
     provider: Provider
@@ -54,31 +44,30 @@ class Plan(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts
     retry: Retry | None
     tokens: RetryTokens | None = None
+    fallbacks: tuple[Candidate, ...] = ()
     output: Output | None = None
     recorder: Recorder | None = None
 
-    def request(
-        self, messages: Sequence[Message] = (), provider_state: Mapping[str, Any] | None = None
-    ) -> HTTPRequest:
-        """The request for the next turn, after these messages were added to the conversation."""
-        state = self.context.provider_state if provider_state is None else provider_state
-        context = replace(self.context, messages=(*self.context.messages, *messages), provider_state=state)
-        return self.provider.request(context, self.options)
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The models that may be asked, in their order."""
+        first = Candidate(
+            provider=self.provider, context=self.context, options=self.options, tokens=self.tokens
+        )
+        return (first, *self.fallbacks)
 
 
 class Conversation:
     """Rounds of a request, its answer and the tools the answer calls."""
 
-    __slots__ = ("_client", "_edge", "_plan", "_request", "_state")
+    __slots__ = ("_attempts", "_edge", "_plan", "_state")
 
     def __init__(self, plan: Plan, client: HTTPClient, edge: ConsumerEdge, state: SessionState) -> None:
         self._plan = plan
-        # Built here, so that a request that cannot be made is the caller's error before anything runs.
-        self._request = plan.request()
-        self._client = client
+        # It makes the requests here: one that cannot be made is the caller's error before anything runs.
+        self._attempts = Attempts(plan, client, edge, state)
         self._edge = edge
         self._state = state
-        state.provider_state = plan.context.provider_state
 
     async def run(self) -> None:
         """Run to the end. However it ends, the consumer is told after the last chunk.
@@ -100,7 +89,7 @@ class Conversation:
         """Note how the session ended, and tell the consumer; what ended before stays as it ended."""
         if error is not None:
             # Servers repeat keys, in their errors and in what they send for an answer.
-            redact_error(error, [value for _, value in self._request.headers if isinstance(value, Secret)])
+            redact_error(error, self._attempts.secrets)
         if self._state.finish("done" if error is None else "error", error):
             self._edge.push(self._state.turn.held.values())
             self._edge.end(error)
@@ -108,9 +97,10 @@ class Conversation:
     async def _rounds(self) -> None:
         plan, state = self._plan, self._state
         while True:
-            await self._turn()
-            if isinstance(plan.provider, KeepsState):
-                state.provider_state = dict(plan.provider.state(state.turn.told))
+            await self._attempts.turn()
+            provider = state.candidate.provider
+            if isinstance(provider, KeepsState):
+                state.provider_state = dict(provider.state(state.turn.told))
             answer = state.messages[-1]
             calls = answer.tool_calls
             if answer.stop_reason == "pause" and not calls and plan.auto_tools:
@@ -127,7 +117,7 @@ class Conversation:
                 if self._rounds_are_over(answer):
                     return
             await self._edge.room()
-            self._request = plan.request(state.messages, state.provider_state)
+            self._attempts.ask(state.messages, state.provider_state)
 
     def _rounds_are_over(self, answer: Message) -> bool:
         """Whether no further request may be made; where an output was asked for, it will then never be given."""
@@ -177,63 +167,3 @@ class Conversation:
         said = tuple(messages)
         self._state.messages.extend(said)
         self._edge.push([result for message in said for result in message.tool_results])
-
-    async def _turn(self) -> None:
-        """One request and its whole answer; repeated, unseen by the consumer, while it has been given nothing."""
-        plan, state = self._plan, self._state
-        if plan.recorder is not None:
-            plan.recorder.round = state.rounds + 1
-        while True:
-            turn = Turn()
-            state.begin_attempt(turn)
-            outlet = TurnOutlet(turn, self._edge, state)
-            pipeline = Pipeline(plan.provider, turn, outlet, plan.timeouts, plan.recorder)
-            await pipeline.run(pipeline.producer(self._request, self._client), name="turn")
-            error = turn.error
-            if error is None:
-                if plan.tokens is not None and turn.status == "done":
-                    plan.tokens.refill()
-                return
-            delay = None
-            if plan.retry is not None and not turn.delivered:
-                delay = plan.retry.delay(error, state.retries, random.random())
-            if delay is None or not (plan.tokens is None or plan.tokens.take()):
-                raise error
-            state.retries += 1
-            await trio.sleep(delay)
-
-
-class TurnOutlet:
-    """The consumer's edge as one turn gives to it: the turn's prelude is held back, for it can still be taken back."""
-
-    __slots__ = ("_edge", "_state", "_turn")
-
-    def __init__(self, turn: Turn, edge: ConsumerEdge, state: SessionState) -> None:
-        self._turn = turn
-        self._edge = edge
-        self._state = state
-
-    @property
-    def full(self) -> bool:
-        """Whether the edge stands at the watermark."""
-        return self._edge.full
-
-    async def room(self) -> None:
-        """Wait until it does not."""
-        await self._edge.room()
-
-    def push(self, chunks: Sequence[Chunk], /) -> None:
-        """Hold the prelude, the last of each kind; from the first output on give everything, as it comes."""
-        held = self._turn.held
-        if not self._turn.delivered:
-            held.update((type(chunk), chunk) for chunk in chunks)
-            return
-        if held:
-            chunks = (*held.values(), *chunks)
-            held.clear()
-        self._edge.push(chunks)
-
-    def end(self, error: StreamdError | None = None) -> None:
-        """Keep a turn that is complete; what an error or a cancellation means is the conversation's to say."""
-        if self._turn.status == "done":
-            self._state.complete_turn()

@@ -28,6 +28,11 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
         model: `"provider:model"`, such as `"anthropic:claude-sonnet-4-6"`; `(provider, model)` with a provider's name,
             instance, `(name, options)` or mapping; `"local"` for the built-in model.
         prompt: A text, a message, or a conversation whose last message is to be answered.
+        fallback: Further models, as `model`: where one fails for good before anything was delivered, the next is asked
+            for the same, and the session stays with the one that answers. They are asked after `retry` has given up,
+            and at once where a retry would not help: no connection, a refused key, an unknown model, a spent quota.
+            A request that is wrong (`BadRequestError`) is wrong for all. What is a provider's own goes to no other
+            server: `extra_headers`, `extra_body`, `provider_state`; with `server_tools` there is no other.
         id: What the session is called, in its tree and by the runtime that holds it; `session` if None.
         system: The instruction over the conversation.
         tools: What the model may call; plain functions are made tools.
@@ -55,7 +60,8 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
         high_watermark: How many chunks may be decoded and unread before reading the network pauses. What one network
             read held may come on top.
         timeouts: The session's timers; `Timeouts()` if None.
-        retry: How failed attempts are repeated before anything was delivered; None for not at all.
+        retry: How failed attempts are repeated: before anything of the turn was delivered, and with
+            `Retry(restart=True)` after; None for not at all.
         client: An `httpx.AsyncClient` or `httpx2.AsyncClient` to send with; it is not closed. If None, the session
             has a connection of its own.
         record: The file in which the session is recorded for `streamd.replay`, however it ends. It is written when the
@@ -64,7 +70,7 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
         extra_body: Merged into the request's JSON, over the provider's own.
 
     Raises:
-        ConfigError: The model, the prompt or an option cannot be used; nothing was sent.
+        ConfigError: The model, one of its fallbacks, the prompt or an option cannot be used; nothing was sent.
         ToolError: A tool cannot be offered as it is.
     """
     opening = prepare(*args, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, final
 
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from streamd.providers import CacheTime, Context, ModelSpec, Provider, Secret
 from ._ambient import staged
 from ._arguments import check_id, check_runtime, check_server_tools, conceal, conceal_headers, options_of
 from ._conversation import Plan
+from ._fallback import Candidate, check_fallback, fallbacks_to
 from ._http import HTTPClient, open_client
 from ._model import served_file, serving
 from ._output import output_of
@@ -31,26 +32,29 @@ __all__ = ["Opening", "TokensOf", "prepare"]
 TokensOf = Callable[[str], RetryTokens | None]
 """What the retries of a provider's sessions are taken from, by the provider's name; None for no bound."""
 
-PlanFor = Callable[[Provider, str, str, RetryTokens | None], Plan]
-"""Makes the plan when a session's provider, its model's name, its own name and its retry tokens are known."""
+Served = tuple[Provider, str, RetryTokens | None]
+"""A model that can be asked: its provider, its name there, and what its retries are taken from."""
+
+PlanFor = Callable[[Sequence[Served], str], Plan]
+"""Makes the plan when the models that a session may ask, and its own name, are known."""
 
 
 @final
 class Opening:
     """A session that was asked for: checked, and ready to be run once."""
 
-    __slots__ = ("_client", "_high_watermark", "_model", "_plan_for", "id")
+    __slots__ = ("_client", "_high_watermark", "_models", "_plan_for", "id")
 
     def __init__(
         self,
         id: str | None,  # noqa: A002 - as `Session.id`
-        model: ModelSpec,
+        models: Sequence[ModelSpec],
         client: HTTPClient | None,
         high_watermark: int,
         plan_for: PlanFor,
     ) -> None:
         self.id: str | None = id
-        self._model = model
+        self._models = models
         self._client = client
         self._high_watermark = high_watermark
         self._plan_for = plan_for
@@ -63,26 +67,27 @@ class Opening:
 
         Args:
             name: What the session is called, where it was given no id.
-            client: Who sends, where the session was given no client of its own and its model gets no server of its
-                own; None for one that is opened here.
+            client: Who sends, where the session was given no client of its own and none of its models gets a server
+                of its own; None for one that is opened here.
             tokens_of: Where its retries are taken from; None does not bound them.
         """
         # Nobody comes back to a server of its own: a connection kept for it would only pile up.
-        shared = client if served_file(self._model) is None else None
-        async with (
-            serving(self._model) as (provider, model),
-            open_client(self._client or shared) as http,
-        ):
-            tokens = None if tokens_of is None else tokens_of(provider.name)
-            plan = self._plan_for(provider, model, self.id or name, tokens)
-            async with run_plan(*staged(plan, http), self._high_watermark) as running:
-                yield running
+        shared = client if all(served_file(each) is None for each in self._models) else None
+        async with AsyncExitStack() as stack:
+            served: list[Served] = []
+            for each in self._models:
+                provider, model = await stack.enter_async_context(serving(each))
+                served.append((provider, model, None if tokens_of is None else tokens_of(provider.name)))
+            http = await stack.enter_async_context(open_client(self._client or shared))
+            plan = self._plan_for(served, self.id or name)
+            yield await stack.enter_async_context(run_plan(*staged(plan, http), self._high_watermark))
 
 
 def prepare(
     model: ModelSpec,
     prompt: Prompt,
     *,
+    fallback: Sequence[ModelSpec] = (),
     id: str | None = None,  # noqa: A002 - as `Session.id`
     system: str | None = None,
     tools: Sequence[Tool | Callable[..., object]] = (),
@@ -127,9 +132,10 @@ def prepare(
         record=record,
     )
     check_id(id)
+    check_fallback(fallback)
     check_server_tools(server_tools)
     # Every traceback through the session's block shows what is held here: no key stays in it as text.
-    model = conceal(model)
+    models = [conceal(each) for each in (model, *fallback)]
     extra_headers = conceal_headers(extra_headers)
     named = tools_by_name(tools)
     history = messages_of(prompt)
@@ -149,26 +155,36 @@ def prepare(
         }
     )
 
-    def plan_for(provider: Provider, model_name: str, name: str, tokens: RetryTokens | None) -> Plan:
+    context = Context(
+        history,
+        system,
+        tuple(tool.spec for tool in named.values()),
+        tuple(server_tools),
+        provider_state=provider_state or {},
+    )
+
+    def plan_for(served: Sequence[Served], name: str) -> Plan:
+        provider, model_name, tokens = served[0]
+        options = replace(asked, model=model_name, extra_headers=extra_headers)
+        first = Candidate(provider=provider, context=context, options=options, tokens=tokens)
         return Plan(
             id=name,
             provider=provider,
-            context=Context(
-                history,
-                system,
-                tuple(tool.spec for tool in named.values()),
-                tuple(server_tools),
-                provider_state=provider_state or {},
-            ),
-            options=replace(asked, model=model_name, extra_headers=extra_headers),
+            context=context,
+            options=options,
             toolbox=Toolbox(named, tool_timeout, approve),
             auto_tools=auto_tools,
             max_rounds=max_rounds,
             timeouts=timeouts or Timeouts(),
             retry=retry,
             tokens=tokens,
+            fallbacks=fallbacks_to(first, served[1:]),
             output=output,
-            recorder=None if record is None else Recorder(record, provider=provider, model=model_name),
+            recorder=None
+            if record is None
+            else Recorder(
+                record, provider=provider, model=model_name, fallbacks=[each[:2] for each in served[1:]]
+            ),
         )
 
-    return Opening(id, model, client, high_watermark, plan_for)
+    return Opening(id, models, client, high_watermark, plan_for)

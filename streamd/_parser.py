@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 import trio
 
-from streamd.providers import Chunk, Provider, Secret, redact_error
+from streamd.providers import Chunk, Decoder, Provider, Secret, redact_error
 
 from ._http_events import Asked, HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, Unpacked
 from ._outlet import Outlet, Recording
@@ -33,6 +33,7 @@ class Parser:
         clock: Told of bytes and output, and stopped while there is no room.
         outlet: Given the chunks.
         recording: Told what came, if the response is recorded.
+        decoder: What decodes the body; one of the provider's if None.
     """
 
     __slots__ = ("_body", "_clock", "_decoder", "_outlet", "_provider", "_recording", "_turn", "secrets")
@@ -44,9 +45,10 @@ class Parser:
         clock: Clock,
         outlet: Outlet,
         recording: Recording | None,
+        decoder: Decoder | None = None,
     ) -> None:
         self._provider = provider
-        self._decoder = provider.decoder()
+        self._decoder = provider.decoder() if decoder is None else decoder
         self._turn = turn
         self._clock = clock
         self._outlet = outlet

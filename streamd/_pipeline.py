@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from streamd.providers import HTTPRequest, Provider, Secret
+from streamd.providers import Decoder, HTTPRequest, Provider, Secret
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor
 
 from ._http import HTTPClient
@@ -34,7 +34,7 @@ class Pipeline:
         outlet: Given the chunks.
         timeouts: The timers.
         recording: Told what passes, if it is recorded.
-        name: How the tree is called.
+        decoder: What decodes the body, where it continues another one; one of the provider's if None.
     """
 
     __slots__ = (
@@ -56,6 +56,7 @@ class Pipeline:
         outlet: Outlet,
         timeouts: Timeouts,
         recording: Recording | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
         self.turn = turn
         self.clock = Clock(timeouts)
@@ -64,7 +65,7 @@ class Pipeline:
         self._timeouts = timeouts
         self._outlet = outlet
         self._recording = recording
-        self._parser = Parser(provider, turn, self.clock, outlet, recording)
+        self._parser = Parser(provider, turn, self.clock, outlet, recording, decoder)
 
     def producer(self, request: HTTPRequest, client: HTTPClient | None) -> ChildSpec:
         """The child that makes a request, with a client of its own if there is none, and feeds its response here."""

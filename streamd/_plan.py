@@ -50,7 +50,7 @@ async def run_plan(plan: Plan, client: HTTPClient, high_watermark: int) -> Async
         ConfigError: The provider cannot make such a request; nothing was sent.
     """
     edge = ConsumerEdge(high_watermark)
-    state = SessionState(plan.context.messages)
+    state = SessionState(plan.candidates[0])
     conversation = Conversation(plan, client, edge, state)
     try:
         async with open_supervisor(

@@ -61,6 +61,7 @@ class Playback(httpx.AsyncBaseTransport):
         self._check = check
         self._zero: float | None = None
         self._round = 0
+        self._candidate = 0
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:
         """Call this where the recorded session was cancelled, which may be behind already."""
@@ -81,7 +82,7 @@ class Playback(httpx.AsyncBaseTransport):
             StreamdError: The recorded session failed while it waited.
         """
         if self._exchanges:
-            return 0.0 if self._exchanges[0].round == self._round else None
+            return 0.0 if self._asks_again(self._exchanges[0]) else None
         outcome = self.recording.outcome
         if outcome.status == "cancelled":
             self.cancel()
@@ -89,6 +90,13 @@ class Playback(httpx.AsyncBaseTransport):
         if outcome.error is not None and outcome.error.timer == "total" and not isinstance(error, Stalled):
             raise error_of(outcome.error)
         return None
+
+    def reads_on(self) -> bool:
+        """Whether the response that broke off was read on next."""
+        return bool(self._exchanges) and self._exchanges[0].request.method == "GET"
+
+    def _asks_again(self, exchange: Exchange) -> bool:
+        return (exchange.round, exchange.candidate) == (self._round, self._candidate)
 
     def next_results(self) -> dict[str, ToolResult] | None:
         """The results of the next round of tools by the calls' ids; None where the session ended before them."""
@@ -123,7 +131,7 @@ class Playback(httpx.AsyncBaseTransport):
         if self._check is not None:
             self._check(request, exchange)
         self._exchanges.popleft()
-        self._round = exchange.round
+        self._round, self._candidate = exchange.round, exchange.candidate
         began = await self._begin(exchange.at)
         started = exchange.response
         if started is None:
@@ -187,6 +195,7 @@ class _Body(httpx.AsyncByteStream):
 class PlayedRetry(Retry, frozen=True, kw_only=True):
     """Makes another attempt where one was recorded, and leaves the waiting to the recorded pace."""
 
+    restart: bool = True
     playback: Playback
 
     def delay(self, error: StreamdError, retries: int, draw: float) -> float | None:

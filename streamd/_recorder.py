@@ -13,7 +13,7 @@ from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usa
 
 from ._failure import failure_of
 from ._recording import Broken, Complete, Cut, End
-from ._recording_file import Ended, Taken, write_recording
+from ._recording_file import Ended, Spoken, Taken, write_recording
 from ._turn import Status
 from .errors import (
     ActorCrashed,
@@ -48,18 +48,26 @@ class Recorder:
         path: The file. It is replaced whole when the recording is there, and not touched before.
         provider: Whom the session asks.
         model: Under which name.
+        fallbacks: Whom it may ask instead, and for which model.
         limit: The most bytes it may hold.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, provider: Provider, model: str, limit: int = MAX_RECORDING
+        self,
+        path: str | os.PathLike[str],
+        *,
+        provider: Provider,
+        model: str,
+        fallbacks: Sequence[tuple[Provider, str]] = (),
+        limit: int = MAX_RECORDING,
     ) -> None:
         self.path: str = _absolute(os.fspath(path))
         self.error: RecordingFailed | None = None
         self.round: int = 1
         """The number of the round whose requests come."""
-        self._provider = provider
-        self._model = model
+        self.candidate: int = 0
+        """Whom they go to: 0 for the provider, then the fallbacks."""
+        self._asked = (Spoken(provider, model), *(Spoken(*each) for each in fallbacks))
         self._room = limit
         self._limit = limit
         self._began = trio.current_time()
@@ -70,7 +78,8 @@ class Recorder:
     def request(self, request: HTTPRequest) -> None:
         """A request is about to be sent."""
         if self._takes(len(request.body)):
-            self._exchanges.append(Taken(request, trio.current_time() - self._began, self.round))
+            at = trio.current_time() - self._began
+            self._exchanges.append(Taken(request, at, self.round, self.candidate))
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """The response's status and headers came."""
@@ -119,7 +128,7 @@ class Recorder:
             error=error,
             duration=trio.current_time() - self._began,
         )
-        work = (self.path, self._provider, self._model, tuple(self._exchanges), self._results, ended)
+        work = (self.path, self._asked, tuple(self._exchanges), self._results, ended)
         self._exchanges.clear()
         try:
             with trio.CancelScope(shield=True):

@@ -15,6 +15,7 @@ from .errors import ConfigError, Phase, Timer
 
 __all__ = [
     "VERSION",
+    "Asked",
     "Binary",
     "Broken",
     "Complete",
@@ -122,10 +123,22 @@ class Broken(Struct, frozen=True, tag_field="kind", tag="broken"):
 End = Complete | Cut | Broken
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """A provider, the name of its wire as in `Recording`, and the model it was asked for."""
+
+    provider: str
+    wire: str | None
+    model: str
+
+
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One request and what came of it. `at` is in seconds after the session began; retries share their `round`."""
+    """One request and what came of it. `at` is in seconds after the session began; retries share their `round`.
+
+    `candidate` tells who was asked: 0 for the recording's own provider, 1 for the first of its `fallbacks`.
+    """
 
     round: Annotated[int, Meta(ge=1)]
+    candidate: Annotated[int, Meta(ge=0)] = 0
     at: Seconds
     request: Sent
     response: Started | None
@@ -146,7 +159,8 @@ class Recording(Struct, frozen=True, kw_only=True):
     """One session: every exchange in order, the results of each round of tools, and the outcome.
 
     `wire` is the name of the wire format, one of `streamd.providers.FORMATS`; None where the provider does not tell.
-    `origin` is the scheme, host and port that were asked.
+    `origin` is the scheme, host and port that were asked. `fallbacks` are those that would be asked, or were, where
+    that failed.
     """
 
     version: Annotated[int, Meta(ge=1, le=VERSION)]
@@ -155,6 +169,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     wire: str | None
     model: str
     origin: str
+    fallbacks: tuple[Asked, ...] = ()
     exchanges: tuple[Exchange, ...]
     tool_results: tuple[tuple[ToolResult, ...], ...]
     outcome: Outcome
@@ -200,7 +215,7 @@ def _dedented(schema: Any) -> Any:
         case dict():
             items = cast("dict[str, Any]", schema).items()
             return {name: _dedented(value) for name, value in items}
-        case list():
+        case list() | tuple():  # a default is as Python has it
             return [_dedented(each) for each in cast("list[object]", schema)]
         case str():
             return inspect.cleandoc(schema)

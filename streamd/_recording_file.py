@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,7 @@ from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usa
 from ._failure import failure_of
 from ._recording import (
     VERSION,
+    Asked,
     Binary,
     Broken,
     Cut,
@@ -34,18 +35,26 @@ from ._scrub import Scrubber, origin_of, secrets_in
 from ._version import __version__
 from .errors import StreamdError
 
-__all__ = ["Ended", "Taken", "numbered", "write_recording"]
+__all__ = ["Ended", "Spoken", "Taken", "numbered", "write_recording"]
+
+
+class Spoken(NamedTuple):
+    """Who is asked, and for which model."""
+
+    provider: Provider
+    model: str
 
 
 class Taken:
     """An exchange as it came; nothing is masked yet. Its times are those of the format."""
 
-    __slots__ = ("at", "end", "head_at", "headers", "reads", "request", "round", "status")
+    __slots__ = ("at", "candidate", "end", "head_at", "headers", "reads", "request", "round", "status")
 
-    def __init__(self, request: HTTPRequest, at: float, round_: int) -> None:
+    def __init__(self, request: HTTPRequest, at: float, round_: int, candidate: int) -> None:
         self.request = request
         self.at = at
         self.round = round_
+        self.candidate = candidate
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.head_at: float = 0.0
@@ -70,8 +79,7 @@ def numbered(path: Path, number: int) -> Path:
 
 def write_recording(
     path: str,
-    provider: Provider,
-    model: str,
+    asked: Sequence[Spoken],
     exchanges: Sequence[Taken],
     results: Iterable[Sequence[ToolResult]],
     ended: Ended,
@@ -83,14 +91,23 @@ def write_recording(
     Raises:
         OSError: The file cannot be written; the one that was there is as it was.
     """
-    secrets = {each.reveal(): each for taken in exchanges for each in secrets_in(provider, taken.request)}
+    secrets = {
+        each.reveal(): each
+        for taken in exchanges
+        for each in secrets_in(asked[taken.candidate].provider, taken.request)
+    }
     scrub = Scrubber(secrets.values())
+    first, *others = (
+        Asked(provider=scrub.text(provider.name), wire=_wire(provider), model=scrub.text(model))
+        for provider, model in asked
+    )
     recording = Recording(
         version=VERSION,
         streamd=__version__,
-        provider=scrub.text(provider.name),
-        wire=_wire(provider),
-        model=scrub.text(model),
+        provider=first.provider,
+        wire=first.wire,
+        model=first.model,
+        fallbacks=tuple(others),
         origin=scrub.text(origin_of(exchanges[0].request.url)) if exchanges else "",
         exchanges=tuple(_exchange(taken, scrub) for taken in exchanges),
         tool_results=tuple(tuple(_result(each, scrub) for each in round_) for round_ in results),
@@ -136,6 +153,7 @@ def _exchange(taken: Taken, scrub: Scrubber) -> Exchange:
         end = Broken(end.at, _failure(end.failure, scrub))
     return Exchange(
         round=taken.round,
+        candidate=taken.candidate,
         at=taken.at,
         request=scrub.request(taken.request),
         response=None

@@ -21,6 +21,7 @@ from streamd.providers import (
     Metadata,
     Options,
     Provider,
+    Resumable,
     Service,
     ToolCall,
     ToolResult,
@@ -28,11 +29,12 @@ from streamd.providers import (
 from streamd.supervisors import TaskSupervisor
 
 from ._conversation import Plan
+from ._fallback import Candidate
 from ._output import output_of
 from ._plan import open_plan
 from ._playback import UNTIMED, Playback, PlayedRetry
 from ._prompt import Prompt, messages_of
-from ._recording import Recording, load_recording
+from ._recording import Asked, Recording, load_recording
 from ._recut import Recut, check_recut
 from ._session import Session
 from ._toolbox import Approve, Toolbox
@@ -90,14 +92,27 @@ async def replay(
     check_recut(recut)
     recording = load_recording(path)
     playback = Playback(recording, speed=speed, recut=recut, cancels=True)
-    played = _Replayed(provider or _provider_of(recording, path), playback)
+    asked = (
+        Asked(provider=recording.provider, wire=recording.wire, model=recording.model),
+        *recording.fallbacks,
+    )
+    context = Context(messages_of(prompt))
+    first, *others = (
+        Candidate(
+            provider=_Replayed(each.provider, provider or _reader_of(each, path), playback),
+            context=context,
+            options=Options(each.model),
+        )
+        for each in asked
+    )
     named = tools_by_name(tools or ())
     output = output_of(output_type, retries, named)
     toolbox = _RecordedTools(playback) if tools is None else Toolbox(named, tool_timeout, approve)
     plan = Plan(
-        provider=played,
-        context=Context(messages_of(prompt)),
-        options=Options(recording.model),
+        provider=first.provider,
+        context=context,
+        options=first.options,
+        fallbacks=tuple(others),
         toolbox=toolbox,
         auto_tools=not _left_to_caller(recording),
         max_rounds=_rounds(recording),
@@ -131,28 +146,29 @@ def _rounds(recording: Recording) -> int:
     return len(recording.exchanges) + 1
 
 
-def _provider_of(recording: Recording, path: str | os.PathLike[str]) -> Provider:
-    wire = FORMATS.get(recording.wire or "")
+def _reader_of(asked: Asked, path: str | os.PathLike[str]) -> Provider:
+    wire = FORMATS.get(asked.wire or "")
     if wire is None:
         raise ConfigError(
-            f"the recording {os.fspath(path)} is of the provider {recording.provider!r}, whose wire "
-            f"({recording.wire or 'not named'}) is not known here: give provider="
+            f"the recording {os.fspath(path)} is of the provider {asked.provider!r}, whose wire "
+            f"({asked.wire or 'not named'}) is not known here: give provider="
         )
-    return Service(recording.provider, wire, NOWHERE)
+    return Service(asked.provider, wire, NOWHERE)
 
 
 @final
 class _Replayed:
     """A provider that asks nobody: what it is asked for is in the recording."""
 
-    def __init__(self, reader: Provider, playback: Playback) -> None:
+    def __init__(self, name: str, reader: Provider, playback: Playback) -> None:
+        self._name = name
         self._reader = reader
         self._playback = playback
 
     @property
     def name(self) -> str:
         """The recorded provider's name."""
-        return self._playback.recording.provider
+        return self._name
 
     def request(self, context: Context, options: Options, /) -> HTTPRequest:
         """A request that leads nowhere."""
@@ -161,6 +177,18 @@ class _Replayed:
     def decoder(self) -> Decoder:
         """A decoder of the recorded wire."""
         return _ReplayedDecoder(self._reader.decoder(), self._playback)
+
+    def resume(self, request: HTTPRequest, decoder: Decoder, /) -> tuple[HTTPRequest, Decoder] | None:
+        """How to read on, where the recorded session did."""
+        reader = self._reader
+        if not (
+            isinstance(reader, Resumable)
+            and isinstance(decoder, _ReplayedDecoder)
+            and self._playback.reads_on()
+        ):
+            return None
+        found = reader.resume(request, decoder.inner)
+        return None if found is None else (found[0], _ReplayedDecoder(found[1], self._playback))
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
         """The typed error for a recorded refusal, unless the session was cancelled while it came."""
@@ -178,29 +206,29 @@ class _ReplayedDecoder:
     """A decoder for which the body of a session that was cancelled ends there, after every byte before."""
 
     def __init__(self, decoder: Decoder, playback: Playback) -> None:
-        self._decoder = decoder
+        self.inner = decoder
         self._playback = playback
 
     @property
     def done(self) -> bool:
         """Whether the provider's terminal evidence was seen."""
-        return self._decoder.done
+        return self.inner.done
 
     @property
     def terminal(self) -> bool:
         """Whether the turn is complete should the body break off here."""
-        return self._decoder.terminal
+        return self.inner.terminal
 
     def feed(self, data: bytes, /) -> list[Chunk]:
         """Decode the next bytes."""
-        return self._decoder.feed(data)
+        return self.inner.feed(data)
 
     def close(self) -> list[Chunk]:
         """The body has ended, or this is where the session was cancelled."""
         if self._playback.cut:
             self._playback.cancel()
             raise Truncated("the session that was recorded was cancelled here")
-        return self._decoder.close()
+        return self.inner.close()
 
 
 @final

@@ -43,7 +43,9 @@ class SessionMetadata(Struct, frozen=True, kw_only=True):
     """What is known of a session whose transport has ended, well or not.
 
     `headers` are the last response's, by lower-case name. Durations are in seconds. `error` is what ended the session,
-    if an error did; `usage` is then the last the provider reported.
+    if an error did; `usage` is then the last the provider reported. `voided_usage` is what providers reported of
+    attempts that came to nothing: it is not part of `usage`, and may be on the bill. `provider` and `model` are those
+    that answered, or were asked last.
     """
 
     provider: str
@@ -53,6 +55,7 @@ class SessionMetadata(Struct, frozen=True, kw_only=True):
     status_code: int | None
     headers: Mapping[str, str]
     usage: Usage
+    voided_usage: Usage = Usage()
     stop_reason: StopReason | None
     error: StreamdError | None
     time_to_first_chunk: float | None
@@ -63,7 +66,8 @@ class SessionStatistics(Struct, frozen=True, kw_only=True):
     """A session's counters at one moment.
 
     `chunks_queued` of at most `high_watermark` (plus what one network read held) wait for the consumer;
-    `tasks_waiting_receive` wait for chunks. Durations are in seconds.
+    `tasks_waiting_receive` wait for chunks. Durations are in seconds. `voided_usage` is what providers reported of
+    attempts that came to nothing, which `usage` does not count.
     """
 
     status: Status
@@ -75,6 +79,7 @@ class SessionStatistics(Struct, frozen=True, kw_only=True):
     high_watermark: int
     tasks_waiting_receive: int
     usage: Usage
+    voided_usage: Usage = Usage()
     time_to_first_chunk: float | None
     duration: float
 

@@ -52,7 +52,8 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         plan.toolbox.serve(self)
 
     def __repr__(self) -> str:
-        return f"<streamd.Session {self._plan.provider.name}:{self._plan.options.model} {self.status}>"
+        asked = self._state.candidate
+        return f"<streamd.Session {asked.provider.name}:{asked.model} {self.status}>"
 
     @property
     def id(self) -> str:
@@ -113,14 +114,20 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
 
     @property
     def text_stream(self) -> TextStream:
-        """The visible text alone: `async for text in session.text_stream`."""
-        return TextStream(self)
+        """The visible text alone: `async for text in session.text_stream`.
+
+        Text cannot be taken back: where a turn is restarted of which it gave some, it raises the error that the turn
+        broke off with. Iterated again it goes on with the turn's new beginning. Only where `Retry(restart=True)` asks
+        for it is any turn restarted; read the session itself for its `Reset`.
+        """
+        return TextStream(self, self._state.voided)
 
     @property
     def partial(self) -> PartialStream:
         """The output as it grows, as plain JSON data: `async for value in session.partial`.
 
         Each value is checked as far as it is whole, and goes on from the one before; the last one is all of the output.
+        After a `Reset` it begins again.
 
         Raises:
             ConfigError: The session has no `output_type`, or the extra `output` is not installed.
@@ -174,6 +181,7 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
             high_watermark=self._high_watermark,
             tasks_waiting_receive=self._edge.receivers_waiting,
             usage=state.usage_so_far,
+            voided_usage=state.voided_usage,
             time_to_first_chunk=state.time_to_first_chunk,
             duration=state.duration,
         )
@@ -196,13 +204,14 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         turn = state.turn
         told = turn.told
         return SessionMetadata(
-            provider=self._plan.provider.name,
-            model=told.model or self._plan.options.model,
+            provider=state.candidate.provider.name,
+            model=told.model or state.candidate.model,
             response_id=told.response_id,
             status=state.status,
             status_code=turn.status_code,
             headers=dict(turn.headers),
             usage=state.usage_so_far,
+            voided_usage=state.voided_usage,
             stop_reason=state.stop_reason,
             error=state.error,
             time_to_first_chunk=state.time_to_first_chunk,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import trio
 
 from streamd.providers import Message, StopReason, Usage
 
+from ._fallback import Candidate
 from ._turn import Status, Turn
 from .errors import StreamdError
 
@@ -19,7 +20,8 @@ class SessionState:
     """The state of one session over all its turns, in one place.
 
     `messages` are the turns that are complete, in conversation order; `turn` is the turn under way, or the last one,
-    and `turn_open` tells which. The counters run over all attempts.
+    and `turn_open` tells which. The counters run over all attempts. `candidate` is the model that is asked; `voided`
+    has, by the number of the attempt that followed, the error of each turn that was taken back after its first output.
     """
 
     __slots__ = (
@@ -30,6 +32,7 @@ class SessionState:
         "_first_chunk_at",
         "asked_again",
         "attempts",
+        "candidate",
         "ended_at",
         "error",
         "finished",
@@ -43,18 +46,23 @@ class SessionState:
         "stop_reason",
         "turn",
         "usage",
+        "voided",
+        "voided_usage",
     )
 
-    def __init__(self, history: Sequence[Message]) -> None:
-        self.history: tuple[Message, ...] = tuple(history)
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate: Candidate = candidate
+        self.history: tuple[Message, ...] = tuple(candidate.context.messages)
         self.messages: list[Message] = []
         # What the provider keeps of the conversation, by the last turn that is complete.
-        self.provider_state: Mapping[str, Any] = {}
+        self.provider_state: Mapping[str, Any] = candidate.context.provider_state
         # The answer as a value, where one was asked for, and how often another was asked for in its place.
         self.output: Any = None
         self.asked_again: int = 0
         self.turn: Turn = Turn()
         self.usage: Usage = Usage()
+        self.voided: dict[int, StreamdError] = {}
+        self.voided_usage: Usage = Usage()
         self.stop_reason: StopReason | None = None
         self.error: StreamdError | None = None
         self.finished: trio.Event = trio.Event()

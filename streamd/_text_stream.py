@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self, final
 
-from streamd.providers import Text
+from streamd.providers import Reset, Stop, Text
+
+from .errors import StreamdError
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -14,16 +17,31 @@ __all__ = ["TextStream"]
 
 @final
 class TextStream:
-    """The visible text of a session, piece by piece; reading it reads the session."""
+    """The visible text of a session, piece by piece; reading it reads the session.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        session: Whose text it is.
+        voided: The errors of the turns that were taken back, by the number of the attempt that followed.
+    """
+
+    def __init__(self, session: Session, voided: Mapping[int, StreamdError]) -> None:
         self._session = session
+        self._voided = voided
+        self._given = False  # text of the turn under way
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> str:
         while True:
-            chunk = await self._session.__anext__()
-            if isinstance(chunk, Text):
-                return chunk.text
+            match await self._session.__anext__():
+                case Text(text):
+                    self._given = True
+                    return text
+                case Stop():
+                    self._given = False
+                case Reset(attempt) if self._given:
+                    self._given = False
+                    raise self._voided[attempt]
+                case _:
+                    pass

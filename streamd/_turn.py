@@ -55,6 +55,15 @@ class Turn:
         self.first_chunk_at: float | None = None
         self.ended_at: float | None = None
 
+    def continued(self) -> Turn:
+        """The same turn, told on by another response: what was decoded and delivered of it stays."""
+        turn = Turn()
+        turn._folding = self._folding
+        turn.held = self.held
+        turn.started_at = self.started_at
+        turn.first_chunk_at = self.first_chunk_at
+        return turn
+
     def begin(self) -> None:
         """The response's head, or its first part, came."""
         if self.status == "init":
