@@ -17,7 +17,7 @@ new-venv = "$(UV)" venv -q --python "$(or $(PYTHON),>=3.11)" $(1)
 install = "$(UV)" pip install -q --python $(1)/bin/python
 endif
 
-.PHONY: help demo test mutants check fmt bench docs dist clean
+.PHONY: help demo test mutants fuzz check fmt bench docs dist clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -35,6 +35,10 @@ test: .venv/.dev ## all tests, with branch coverage
 mutants: .venv/.dev ## break supervisors/ in many places, one at a time: its tests must notice each
 	@echo 'mutants: two at a time, each in a copy; some minutes'
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+fuzz: .venv/.fuzz ## mutate every wire's streams for a minute each (ARGS="--seconds 300 gemini")
+	@echo 'fuzz: one wire after the other; finds go to build/fuzz'
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: .venv/.dev ## lint, format, and types in two checkers
 	@echo 'check: ruff'
@@ -90,6 +94,11 @@ clean: ## remove everything built; the environments stay
 .venv/.dev: .venv/.run
 	@echo 'set-up: development tools'
 	@$(call install,.venv) --group dev
+	@touch $@
+
+.venv/.fuzz: .venv/.dev
+	@echo 'set-up: atheris, which chooses mutations by what they reach'
+	@$(call install,.venv) --group fuzz || echo 'atheris has no wheel for this system: the mutations will be blind'
 	@touch $@
 
 .venv/.docs: .venv/.run

@@ -16,6 +16,7 @@ from ._cohere_events import (
 )
 from ._excerpt import excerpt
 from ._json import as_list, as_object, as_text, read
+from ._logprobs import log_probability
 from ._tool_calls import ToolCallAssembly
 from ._usage import cohere_usage, most_counted, same_counts
 from .chunks import Chunk, Citation, LogProbs, Metadata, ScoredToken, Stop, StopReason, Text, Thinking, Usage
@@ -210,8 +211,7 @@ def _cite(citation: dict[str, Any], out: list[Chunk]) -> None:
 
 def _score(pieces: list[CohereScores], out: list[Chunk]) -> None:
     """A piece of several tokens, whose texts are not told apart, is given as one: its probability is their product."""
-    tokens = tuple(
-        ScoredToken(piece.text or "", float(sum(piece.logprobs))) for piece in pieces if piece.logprobs
-    )
+    told = [(piece.text or "", log_probability(sum(piece.logprobs))) for piece in pieces if piece.logprobs]
+    tokens = tuple(ScoredToken(text, logprob) for text, logprob in told if logprob is not None)
     if tokens:
         out.append(LogProbs(tokens))

@@ -13,6 +13,7 @@ from ._gemini_calls import GeminiCalls
 from ._gemini_events import GeminiBlob, GeminiCandidate, GeminiEvent, GeminiPart, read_event
 from ._gemini_sources import GeminiSources
 from ._json import as_list, as_object, as_text, is_object, load
+from ._logprobs import log_probability
 from ._usage import gemini_usage, merge_counts, same_counts
 from .chunks import (
     Chunk,
@@ -241,7 +242,5 @@ def _score(result: dict[str, Any], out: list[Chunk]) -> None:
 
 def _token(value: object) -> TokenLogProb | None:
     found = as_object(value)
-    token, logprob = found.get("token"), found.get("logProbability")
-    if not isinstance(token, str) or not isinstance(logprob, int | float):
-        return None
-    return TokenLogProb(token, float(logprob))
+    token, logprob = found.get("token"), log_probability(found.get("logProbability"))
+    return None if not isinstance(token, str) or logprob is None else TokenLogProb(token, logprob)

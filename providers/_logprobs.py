@@ -7,7 +7,9 @@ from typing import Any
 from ._json import as_list, as_object
 from .chunks import Chunk, LogProbs, ScoredToken, TokenLogProb
 
-__all__ = ["score"]
+__all__ = ["log_probability", "score"]
+
+_LEAST = -1e9
 
 
 def score(entries: list[Any], out: list[Chunk]) -> None:
@@ -23,8 +25,13 @@ def score(entries: list[Any], out: list[Chunk]) -> None:
         out.append(LogProbs(tuple(tokens)))
 
 
-def _token(entry: dict[str, Any]) -> TokenLogProb | None:
-    token, logprob = entry.get("token"), entry.get("logprob")
-    if not isinstance(token, str) or not isinstance(logprob, int | float) or isinstance(logprob, bool):
+def log_probability(value: object) -> float | None:
+    """The number that `value` is; None for what says nothing, as NaN and infinity do, which some servers send."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return TokenLogProb(token, float(logprob))
+    return float(value) if _LEAST <= value <= -_LEAST else None
+
+
+def _token(entry: dict[str, Any]) -> TokenLogProb | None:
+    token, logprob = entry.get("token"), log_probability(entry.get("logprob"))
+    return None if not isinstance(token, str) or logprob is None else TokenLogProb(token, logprob)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ._json import as_list, as_object, as_text
+from ._logprobs import score
 from ._openai_responses_events import ResponsesEvent
 from ._openai_responses_items import OutputItem
 from ._openai_responses_tools import decoded
-from .chunks import Chunk, Citation, LogProbs, Media, Refusal, ScoredToken, Text, TokenLogProb
+from .chunks import Chunk, Citation, Media, Refusal, Text
 
 __all__ = ["MESSAGE_EVENTS", "complete_message"]
 
@@ -31,7 +32,7 @@ def complete_message(item: OutputItem, told: dict[str, Any], out: list[Chunk]) -
     _say("refusal", item.text("refusal").rest("".join(whole["refusal"])), out)
     for part in map(as_object, parts):
         if not item.scored:
-            _score(as_list(part.get("logprobs")), out)
+            score(as_list(part.get("logprobs")), out)
         data = None if item.heard else decoded(part.get("data"))
         if data is not None and part.get("type") == "output_audio":
             out.append(Media(_SOUND, data=data))
@@ -47,14 +48,14 @@ def _text(item: OutputItem, event: ResponsesEvent, out: list[Chunk]) -> None:
         out.append(Text(text))
     if event.logprobs:
         item.scored = True
-        _score(event.logprobs, out)
+        score(event.logprobs, out)
 
 
 def _text_done(item: OutputItem, event: ResponsesEvent, out: list[Chunk]) -> None:
     _say("text", item.text("text").rest_of_part(event.content_index, event.text or ""), out)
     if event.logprobs and not item.scored:
         item.scored = True
-        _score(event.logprobs, out)
+        score(event.logprobs, out)
 
 
 def _refusal(item: OutputItem, event: ResponsesEvent, out: list[Chunk]) -> None:
@@ -111,21 +112,3 @@ def _cite(item: OutputItem, source: dict[str, Any], out: list[Chunk]) -> None:
     title = as_text(source.get("title")) or as_text(source.get("filename")) or as_text(source.get("file_id"))
     if url or title:
         out.append(Citation(url, title))
-
-
-def _score(tokens: list[Any], out: list[Chunk]) -> None:
-    scored: list[ScoredToken] = []
-    for entry in map(as_object, tokens):
-        token = _token(entry)
-        if token is not None:
-            top = (_token(as_object(other)) for other in as_list(entry.get("top_logprobs")))
-            scored.append(ScoredToken(token.token, token.logprob, tuple(filter(None, top))))
-    if scored:
-        out.append(LogProbs(tuple(scored)))
-
-
-def _token(entry: dict[str, Any]) -> TokenLogProb | None:
-    token, logprob = entry.get("token"), entry.get("logprob")
-    if isinstance(token, str) and isinstance(logprob, int | float) and not isinstance(logprob, bool):
-        return TokenLogProb(token, float(logprob))
-    return None

@@ -91,7 +91,7 @@ def _anthropic_bodies(draw: st.DrawFn) -> bytes:
     return named(*events, *draw(st.sampled_from([[], [end], [end, {"type": "message_stop"}], [error]])))
 
 
-_BODIES = {
+BODIES = {
     "anthropic-messages": _anthropic_bodies(),
     "bedrock-converse": bedrock.converse_bodies(),
     "bedrock-invoke": bedrock.invoke_bodies(),
@@ -105,7 +105,7 @@ _BODIES = {
 
 def test_every_wire_has_bodies_here():
     """A new wire is put under the same properties."""
-    assert set(_BODIES) == set(WIRES)
+    assert set(BODIES) == set(WIRES)
 
 
 @pytest.mark.parametrize("wire", sorted(WIRES))
@@ -113,7 +113,7 @@ def test_every_wire_has_bodies_here():
 @settings(deadline=None, max_examples=60)
 def test_any_cut_gives_the_same_chunks(wire: str, data: st.DataObject):
     """Whole, byte by byte and cut at two random places: the same chunks and the same class of error."""
-    body = data.draw(_BODIES[wire])
+    body = data.draw(BODIES[wire])
     first, second = sorted((data.draw(st.integers(0, len(body))), data.draw(st.integers(0, len(body)))))
     chunks, error = decode(wire, body)
     for parts in (single_bytes(body), [body[:first], body[first:second], body[second:]]):
@@ -131,7 +131,7 @@ def _content(chunks: list[Chunk]) -> list[Chunk]:
 @settings(deadline=None, max_examples=60)
 def test_any_prefix_gives_a_prefix_of_the_chunks(wire: str, data: st.DataObject):
     """A body that is cut delivers less and never more: no other text, no call that the whole has not, one end."""
-    body = data.draw(_BODIES[wire])
+    body = data.draw(BODIES[wire])
     whole, _ = decode(wire, body)
     cut = data.draw(st.integers(0, len(body)))
     chunks, error = decode(wire, body[:cut])
@@ -147,7 +147,7 @@ def test_any_prefix_gives_a_prefix_of_the_chunks(wire: str, data: st.DataObject)
 @settings(deadline=None, max_examples=60)
 def test_any_bytes_end_in_chunks_or_a_typed_error(wire: str, data: st.DataObject):
     """A flipped, lost or foreign stretch of bytes raises nothing but what the interface names."""
-    body = data.draw(_BODIES[wire])
+    body = data.draw(BODIES[wire])
     at = data.draw(st.integers(0, len(body)))
     noise = data.draw(st.binary(max_size=8))
     chunks, _ = decode(wire, body[:at] + noise + body[at + data.draw(st.integers(0, 8)) :])
