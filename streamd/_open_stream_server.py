@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from streamd.providers import ProviderSpec
+from streamd.providers import Decoder, ProviderSpec
 from streamd.supervisors import RestartLimit, open_supervisor
 
 from ._stream_server import StreamServer
@@ -23,6 +23,7 @@ async def open_stream_server(
     high_watermark: int = 500,
     fixture_path: str | os.PathLike[str] | None = None,
     timeouts: Timeouts | None = None,
+    decoder: Decoder | None = None,
     name: str | None = None,
 ) -> AsyncGenerator[StreamServer, None]:
     """Run a `StreamServer` beside a block: `async with open_stream_server(...) as server`.
@@ -36,6 +37,7 @@ async def open_stream_server(
         high_watermark: How many chunks may be decoded and unread.
         fixture_path: Where a recording is written.
         timeouts: The timers.
+        decoder: What continues a body that broke off.
         name: How the server is called.
 
     Raises:
@@ -47,6 +49,7 @@ async def open_stream_server(
         high_watermark=high_watermark,
         fixture_path=fixture_path,
         timeouts=timeouts,
+        decoder=decoder,
         name=name,
     )
     # A provider may be given with its key: no traceback through the block below is to show it.

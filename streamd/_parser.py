@@ -29,11 +29,11 @@ class Parser:
 
     Args:
         provider: Whose response it is.
+        decoder: Decodes the body.
         turn: What the response comes to.
         clock: Told of bytes and output, and stopped while there is no room.
         outlet: Given the chunks.
         recording: Told what came, if the response is recorded.
-        decoder: What decodes the body; one of the provider's if None.
     """
 
     __slots__ = ("_body", "_clock", "_decoder", "_outlet", "_provider", "_recording", "_turn", "secrets")
@@ -41,14 +41,14 @@ class Parser:
     def __init__(
         self,
         provider: Provider,
+        decoder: Decoder,
         turn: Turn,
         clock: Clock,
         outlet: Outlet,
         recording: Recording | None,
-        decoder: Decoder | None = None,
     ) -> None:
         self._provider = provider
-        self._decoder = provider.decoder() if decoder is None else decoder
+        self._decoder = decoder
         self._turn = turn
         self._clock = clock
         self._outlet = outlet

@@ -44,6 +44,7 @@ class Pipeline:
         "_recording",
         "_timeouts",
         "clock",
+        "decoder",
         "events",
         "supervisor",
         "turn",
@@ -65,7 +66,8 @@ class Pipeline:
         self._timeouts = timeouts
         self._outlet = outlet
         self._recording = recording
-        self._parser = Parser(provider, turn, self.clock, outlet, recording, decoder)
+        self.decoder: Decoder = provider.decoder() if decoder is None else decoder
+        self._parser = Parser(provider, self.decoder, turn, self.clock, outlet, recording)
 
     def producer(self, request: HTTPRequest, client: HTTPClient | None) -> ChildSpec:
         """The child that makes a request, with a client of its own if there is none, and feeds its response here."""

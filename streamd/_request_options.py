@@ -35,14 +35,15 @@ class RequestOptions(TypedDict, total=False):
 
 
 def build_request(
-    provider: Provider, model: str, prompt: Prompt | Context, options: RequestOptions
+    provider: Provider, model: str, prompt: Prompt | Context | HTTPRequest, options: RequestOptions
 ) -> HTTPRequest:
     """The request for the answer to a prompt.
 
     Args:
         provider: Who is asked.
         model: The model's name there.
-        prompt: As for a session; or a whole context, which then has the system text and the tools.
+        prompt: As for a session; or a whole context, which then has the system text and the tools; or a request that
+            is ready, such as the one that `Resumable.resume` gives.
         options: How it is asked.
 
     Raises:
@@ -50,6 +51,10 @@ def build_request(
         ToolError: A tool cannot be offered as it is.
     """
     given: dict[str, Any] = dict(options)
+    if isinstance(prompt, HTTPRequest):
+        if given:
+            raise ConfigError(f"a request that is ready takes no option {min(given)!r}")
+        return prompt
     extra_headers = conceal_headers(given.pop("extra_headers", None))
     if isinstance(prompt, Context):
         if {"system", "tools", "server_tools"} & given.keys():

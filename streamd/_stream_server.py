@@ -8,7 +8,7 @@ from typing import Self, Unpack, final
 
 import trio
 
-from streamd.providers import Chunk, Context, HTTPRequest, Message, ProviderSpec, resolve_model
+from streamd.providers import Chunk, Context, Decoder, HTTPRequest, Message, ProviderSpec, resolve_model
 from streamd.supervisors import AlreadyRunning, ChildSpec, NotRunning, Restart
 
 from ._arguments import check_client, check_stream, conceal
@@ -49,6 +49,7 @@ class StreamServer:
             held may come on top.
         fixture_path: Where a recording of the response is written when it has ended.
         timeouts: The timers, which run from the first event or request on; `Timeouts()` if None.
+        decoder: What decodes the body, where it continues one that broke off (`Resumable.resume`).
         name: How the server is called in its supervisor and in task names.
 
     Raises:
@@ -63,6 +64,7 @@ class StreamServer:
         high_watermark: int = 500,
         fixture_path: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
+        decoder: Decoder | None = None,
         name: str | None = None,
     ) -> None:
         check_stream(high_watermark=high_watermark, timeouts=timeouts)
@@ -74,7 +76,7 @@ class StreamServer:
         self._turn = Turn()
         self._edge = ConsumerEdge(high_watermark)
         self._pipeline = Pipeline(
-            self._provider, self._turn, self._edge, timeouts or Timeouts(), self._recorder
+            self._provider, self._turn, self._edge, timeouts or Timeouts(), self._recorder, decoder
         )
         self._pipeline.clock.hold()
         self._consumers = Consumers()
@@ -217,7 +219,7 @@ class StreamServer:
 
     async def start_http(
         self,
-        prompt: Prompt | Context,
+        prompt: Prompt | Context | HTTPRequest,
         *,
         client: HTTPClient | None = None,
         **options: Unpack[RequestOptions],
@@ -225,7 +227,8 @@ class StreamServer:
         """Make the request, and be fed by its response: a child of the server, which ends with it.
 
         Args:
-            prompt: What is to be answered, as for a session; or a whole context, with its system text and tools.
+            prompt: What is to be answered, as for a session; or a whole context, with its system text and tools; or
+                a request that is ready, which takes no options.
             client: Who sends it; it is not closed. If None, a connection of its own.
             **options: How it is asked.
 
@@ -271,6 +274,11 @@ class StreamServer:
     def error(self) -> StreamdError | None:
         """What ended the response, where an error did."""
         return self._turn.error
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes the body; `Resumable.resume` may continue it, once the response has ended."""
+        return self._pipeline.decoder
 
     @property
     def snapshot(self) -> Message:
