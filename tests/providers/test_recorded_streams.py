@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from streamd.providers import WIRES, SSEDecoder, fold
-from streamd.providers._usage import anthropic_usage, gemini_usage, openai_usage
+from streamd.providers._usage import anthropic_usage, cohere_usage, gemini_usage, ollama_usage, openai_usage
 from tests.support.decoding import decode, random_pieces, single_bytes
 
 _OWN = Path(__file__).parents[1] / "data" / "streams"
@@ -39,10 +39,16 @@ _MUST_FAIL = {
     "messages-error",
     "gemini-no-end",
     "gemini-error",
+    "ollama-no-end",
+    "ollama-error",
+    "cohere-no-end",
+    "cohere-error",
 }
 _USAGE = {
     "anthropic-messages": anthropic_usage,
+    "cohere-v2": cohere_usage,
     "gemini": gemini_usage,
+    "ollama-chat": ollama_usage,
     "openai-chat": openai_usage,
     "openai-responses": openai_usage,
 }
