@@ -201,7 +201,7 @@ def test_usage_counts_what_the_cache_knew() -> None:
 
 def test_what_a_guardrail_found_is_kept() -> None:
     """It stands beside the counts of the same event."""
-    trace = {"guardrail": {"inputAssessment": {"g": {"topicPolicy": {}}}}}
+    trace: dict[str, Any] = {"guardrail": {"inputAssessment": {"g": {"topicPolicy": {}}}}}
     chunks = decoded(
         _START, delta(text="No."), stop("guardrail_intervened"), event("metadata", usage=_RAW, trace=trace)
     )
