@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from ._api_errors import api_error, error_fields, in_stream_error
 from ._excerpt import excerpt
 from ._json import as_list, as_object, as_text, read
 from ._logprobs import score
 from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
 from ._openai_chat_parts import chat_parts, image
-from ._openai_chat_reasoning import ReasoningDetails
+from ._openai_chat_reasoning import ReasoningDetails, call_signature
 from ._openai_chat_sound import Sound
 from ._openai_chat_tools import ExecutedTools
 from ._tool_calls import ToolCallAssembly
@@ -82,6 +84,7 @@ class OpenAIChatMachine:
     def __init__(self) -> None:
         self.done = False
         self._calls = ToolCallAssembly()
+        self._signatures: dict[int, str] = {}  # by the call's place in the turn
         self._finish: str | None = None
         self._usage: Usage | None = None
         self._named = False
@@ -148,7 +151,7 @@ class OpenAIChatMachine:
             reason = "tool_calls" if len(self._calls) else "refusal" if self._refused else reason
         if reason == "tool_calls" and not calls:
             reason = "incomplete"
-        out += calls
+        out += [replace(call, signature=self._signatures.get(call.index)) for call in calls]
         out.append(Stop(reason, self._usage, raw))
         self.done = True
 
@@ -206,7 +209,10 @@ class OpenAIChatMachine:
             self._calls.begin_event()
             for call in delta.tool_calls:
                 function = call.function or ChatFunction()
-                out.append(self._calls.add(call.index, call.id, function.name, function.arguments))
+                shown = self._calls.add(call.index, call.id, function.name, function.arguments)
+                out.append(shown)
+                if call.extra_content and (signature := call_signature(call.extra_content)):
+                    self._signatures[shown.index] = signature
         if delta.function_call is not None:
             self._calls.begin_event()
             out.append(self._calls.add(0, None, delta.function_call.name, delta.function_call.arguments))

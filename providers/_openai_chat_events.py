@@ -21,11 +21,12 @@ class ChatFunction(Struct, gc=False):
 
 
 class ChatTool(Struct, gc=False):
-    """An entry of `tool_calls`."""
+    """An entry of `tool_calls`; `extra_content` is Gemini's, behind whatever server."""
 
     index: int | None = None
     id: str | None = None
     function: ChatFunction | None = None
+    extra_content: Any = None
 
 
 class ChatDelta(Struct, gc=False):

@@ -1,4 +1,7 @@
-"""Reasoning that goes back as it came: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens."""
+"""Reasoning that goes back as it came: https://openrouter.ai/docs/guides/best-practices/reasoning-tokens.
+
+And the proofs of it on the calls of Gemini's models: https://ai.google.dev/gemini-api/docs/thought-signatures.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from ._json import UNREADABLE, as_object, as_text, is_object
+from ._json import UNREADABLE, as_object, as_text
 from .chunks import Chunk, RedactedThinking, Thinking
 from .messages import Message
 
-__all__ = ["ReasoningDetails", "reasoning_details"]
+__all__ = ["ReasoningDetails", "call_extra", "call_signature", "reasoning_details"]
 
 _MARK = "reasoning."
 _SUMMARY = "reasoning.summary"
@@ -95,6 +98,18 @@ def reasoning_details(message: Message) -> list[dict[str, Any]]:
     return details
 
 
+def call_signature(extra_content: object) -> str | None:
+    """What is to go back with a call, as JSON; None where nothing is."""
+    signature = as_text(as_object(as_object(extra_content).get("google")).get("thought_signature"))
+    return None if signature is None else _written({"google": {"thought_signature": signature}})
+
+
+def call_extra(signature: str | None) -> dict[str, Any]:
+    """What goes back with a call that came by this wire; another wire's signature is none of it."""
+    extra = _object(signature)
+    return {"extra_content": extra} if "google" in extra else {}
+
+
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(one.get(name) == other.get(name) for name in ("type", "index"))
 
@@ -105,10 +120,14 @@ def _written(detail: dict[str, Any]) -> str:
 
 def _read(text: str | None) -> dict[str, Any]:
     """The entry that `text` holds, or an empty one."""
+    detail = _object(text)
+    return detail if str(detail.get("type")).startswith(_MARK) else {}
+
+
+def _object(text: str | None) -> dict[str, Any]:
     if not text or not text.startswith("{"):
         return {}
     try:
-        detail = msgspec.json.decode(text)
+        return as_object(msgspec.json.decode(text))
     except UNREADABLE:
         return {}
-    return detail if is_object(detail) and str(detail.get("type")).startswith(_MARK) else {}

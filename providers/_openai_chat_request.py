@@ -10,7 +10,7 @@ from ._answer_tool import answer_choice, answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
 from ._mistral_messages import mistral_content, mistral_id
 from ._openai_chat_files import Dialect, file_part, image_part
-from ._openai_chat_reasoning import reasoning_details
+from ._openai_chat_reasoning import call_extra, reasoning_details
 from ._openai_chat_sound import sound_id
 from ._strict_schema import strict_schema
 from .chunks import Media, Text, Thinking, ToolCall, ToolResult
@@ -170,6 +170,7 @@ def _tool_call(provider: str, call: ToolCall, quirks: ChatQuirks) -> dict[str, A
         "id": _call_id(call.id, quirks),
         "type": "function",
         "function": {"name": call.name, "arguments": arguments},
+        **call_extra(call.signature),
     }
 
 

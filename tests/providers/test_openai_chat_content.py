@@ -328,6 +328,23 @@ def test_reasoning_told_twice_is_shown_once() -> None:
     ]
 
 
+def test_a_proof_on_a_call_goes_back_with_it() -> None:
+    """Gemini's models want it behind any server; another wire's signature is not sent, nor one that is damaged."""
+    google = {"google": {"thought_signature": "c2ln"}}
+    function = {"name": "now", "arguments": "{}"}
+    calls = [
+        {"index": 0, "id": "a", "function": function, "extra_content": google},
+        {"index": 1, "id": "b", "function": function, "extra_content": {"google": {"x": 1}}},
+    ]
+    chunks, error = decode(WIRE, sse(delta(tool_calls=calls), delta("tool_calls"), "[DONE]"))
+    assert error is None
+    (sent,) = turn(*fold(chunks).content)
+    assert [call.get("extra_content") for call in sent["tool_calls"]] == [google, None]
+    others = [ToolCall(0, "c", "now", {}, signature) for signature in ("c2ln", "{", "[]", '{"type":"x"}')]
+    (sent,) = turn(*others)
+    assert not any("extra_content" in call for call in sent["tool_calls"])
+
+
 SEARCH = {"index": 0, "type": "search", "arguments": '{"query":"ulm"}'}
 FOUND = {"results": [{"title": "A", "url": "https://a.test"}]}
 
