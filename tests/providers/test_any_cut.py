@@ -23,7 +23,29 @@ def _chat_tool(index: int | None, id_: str | None, name: str | None, arguments: 
     return _chat_delta(tool_calls=[{"index": index, "id": id_, "function": function}])
 
 
+def _chat_detail(kind: str, index: int | None, text: str, signature: str | None) -> dict[str, Any]:
+    detail = {"type": kind, "index": index, "text": text, "signature": signature}
+    return _chat_delta(reasoning=text, reasoning_details=[detail])
+
+
+_CHAT_EXTRAS = (
+    _chat_delta(reasoning_details=[{"type": "reasoning.encrypted", "data": "e", "index": 3}]),
+    _chat_delta(audio={"id": "a", "transcript": "x", "data": "AAE="}),
+    _chat_delta(executed_tools=[{"index": 0, "type": "search", "arguments": "{}"}]),
+    _chat_delta(executed_tools=[{"index": 0, "type": "search", "arguments": "{}", "output": "x"}]),
+    _chat_delta(annotations=[{"url_citation": {"url": "https://a.test"}}]),
+)
+
+
 _CHAT_EVENTS: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from(_CHAT_EXTRAS),
+    st.builds(
+        _chat_detail,
+        st.sampled_from(["reasoning.text", "reasoning.summary", "x"]),
+        st.sampled_from([0, 1, None]),
+        _PIECES,
+        st.sampled_from(["s", None]),
+    ),
     st.builds(lambda text: _chat_delta(content=text), _PIECES),
     st.builds(lambda text: _chat_delta(reasoning=text), _PIECES),
     st.builds(
@@ -60,20 +82,27 @@ def _chat_bodies(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def _anthropic_blocks(draw: st.DrawFn, index: int) -> list[dict[str, Any]]:
-    kind, field = draw(
-        st.sampled_from([("text", "text"), ("thinking", "thinking"), ("input_json", "partial_json")])
+    json_ = ("input_json", "partial_json")
+    type_, kind, field = draw(
+        st.sampled_from(
+            [
+                *(("text", "text", "text"), ("thinking", "thinking", "thinking"), ("tool_use", *json_)),
+                *(("server_tool_use", *json_), ("web_search_tool_result", *json_)),
+                *(("compaction", "compaction", "content"), ("text", "citations", "citation")),
+            ]
+        )
     )
     block = {
-        "type": "tool_use" if kind == "input_json" else kind,
+        "type": type_,
         "id": f"t{index}",
         "name": "f",
         "input": {},
     }
     events: list[dict[str, Any]] = [{"type": "content_block_start", "index": index, "content_block": block}]
     for piece in draw(st.lists(_PIECES, max_size=3)):
-        events.append(
-            {"type": "content_block_delta", "index": index, "delta": {"type": f"{kind}_delta", field: piece}}
-        )
+        given = {"url": piece} if kind == "citations" else piece
+        delta = {"type": f"{kind}_delta", field: given}
+        events.append({"type": "content_block_delta", "index": index, "delta": delta})
     return events + ([{"type": "content_block_stop", "index": index}] if draw(st.booleans()) else [])
 
 
