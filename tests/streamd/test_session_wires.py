@@ -1,4 +1,4 @@
-"""Sessions over the wires that no local model speaks: Ollama's, Cohere's and Mistral's dialect, by a scripted server."""
+"""Sessions over the wires of Ollama, Cohere and Mistral, with a scripted server."""
 
 from collections.abc import Callable
 from typing import Any
