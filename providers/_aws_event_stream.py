@@ -28,21 +28,26 @@ _BYTES, _STRING, _TIMESTAMP, _UUID = 6, 7, 8, 9
 _MAX_HEADERS = 128 * 1024
 _OVERHEAD = _PRELUDE.size + _CRC.size
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Headers = tuple[Mapping[str, HeaderValue], bytes | None]  # and the name of the event, if it is one
 _REMEMBERED = 32  # headers repeat from message to message: few kinds, and the same fields in each
 _SHORT = 512
 
 
 class EventMessage(Struct, frozen=True, gc=False):
-    """One message: its headers by name, its payload, and the place in the body, in bytes, where it ends."""
+    """One message.
+
+    `event` is the name of the event it is, None where it is something else: an exception, say. `end` is the place in
+    the body, in bytes, after the message.
+    """
 
     headers: Mapping[str, HeaderValue]
     payload: bytes
+    event: bytes | None = None
     end: int = 0
 
     def text(self, name: str) -> str:
         """The header of this name where it is a text, else an empty one."""
-        value = self.headers.get(name)
-        return value if isinstance(value, str) else ""
+        return _text(self.headers, name)
 
 
 class AWSEventStream:
@@ -61,7 +66,7 @@ class AWSEventStream:
         self._rest = bytearray()  # the message that is not whole yet
         self._need = _PRELUDE.size  # how much of it there must be before it is worth another look
         self._end = 0  # the place in the body after the last message
-        self._headers: dict[bytes, Mapping[str, HeaderValue]] = {}
+        self._headers: dict[bytes, _Headers] = {}
         self._failure: MalformedEvent | EventTooLarge | None = None
 
     @property
@@ -104,9 +109,10 @@ class AWSEventStream:
     def _read(self, data: bytes, messages: list[EventMessage]) -> int:
         """Read all whole messages, and give the place where the rest begins."""
         at, size = 0, len(data)
+        view = memoryview(data)
         while size - at >= _PRELUDE.size:
             total, headers, checksum = _PRELUDE.unpack_from(data, at)
-            if crc32(data[at : at + 8]) != checksum:
+            if crc32(view[at : at + 8]) != checksum:
                 raise self._malformed("the checksum of a message's head is wrong", _PRELUDE.size)
             if headers > _MAX_HEADERS or total < _OVERHEAD + headers:
                 raise self._malformed("the lengths in a message's head make no sense", _PRELUDE.size)
@@ -116,30 +122,41 @@ class AWSEventStream:
                 self._need = total
                 return at
             end = at + total - _CRC.size
-            if crc32(memoryview(data)[at:end]) != _CRC.unpack_from(data, end)[0]:
+            if crc32(view[at:end]) != _CRC.unpack_from(data, end)[0]:
                 raise self._malformed("the checksum of a message is wrong", total)
             body = at + _PRELUDE.size + headers
-            fields = self._fields(data[at + _PRELUDE.size : body], total)
+            told = data[at + _PRELUDE.size : body]
+            fields, event = self._headers.get(told) or self._read_headers(told, total)
             at = end + _CRC.size
             self._end += total
-            messages.append(EventMessage(fields, data[body:end], self._end))
+            messages.append(EventMessage(fields, data[body:end], event, self._end))
         self._need = _PRELUDE.size
         return at
 
-    def _fields(self, data: bytes, total: int) -> Mapping[str, HeaderValue]:
-        known = self._headers.get(data)
-        if known is not None:
-            return known
+    def _read_headers(self, data: bytes, total: int) -> _Headers:
         try:
             fields = MappingProxyType(_parsed(data))
         except (struct.error, ValueError, IndexError, OverflowError) as error:
             raise self._malformed("the headers of a message cannot be read", total) from error
+        found = fields, _event_of(fields)
         if len(self._headers) < _REMEMBERED and len(data) <= _SHORT:
-            self._headers[data] = fields
-        return fields
+            self._headers[data] = found
+        return found
 
     def _malformed(self, why: str, read: int) -> MalformedEvent:
         return MalformedEvent(why, offset=self._end + read)
+
+
+def _text(fields: Mapping[str, HeaderValue], name: str) -> str:
+    value = fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _event_of(fields: Mapping[str, HeaderValue]) -> bytes | None:
+    """The name of the event that a message is; one that is called an exception is none."""
+    name = _text(fields, ":event-type")
+    plain = _text(fields, ":message-type") in ("event", "") and not name.endswith("Exception")
+    return name.encode() if plain else None
 
 
 def _parsed(data: bytes) -> dict[str, HeaderValue]:

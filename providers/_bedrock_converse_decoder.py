@@ -67,7 +67,12 @@ class ConverseMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event; one of an unknown name is ignored."""
-        self.take(name, read(EVENTS, data), len(data), out)
+        event = read(EVENTS, data)
+        if name == b"contentBlockDelta" and event.delta is not None:  # as most are
+            self._begun = True
+            self._delta(event.content_block_index, event.delta, len(data), out)
+        else:
+            self.take(name, event, len(data), out)
 
     def take(self, name: bytes, event: ConverseEvent, size: int, out: list[Chunk]) -> None:
         """One event that was read, of so many bytes."""

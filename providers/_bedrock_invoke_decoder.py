@@ -16,7 +16,7 @@ from ._decoder import EventMachine
 from ._excerpt import excerpt
 from ._json import as_object, load, read
 from ._usage import bedrock_usage
-from .chunks import Chunk, Stop, ToolCall, ToolCallDelta, Usage
+from .chunks import Chunk, Stop, Text, ToolCall, ToolCallDelta, Usage
 from .errors import NotAStream
 
 __all__ = ["InvokeMachine"]
@@ -62,15 +62,15 @@ class InvokeMachine:
         inner = a2b_base64(read(_CHUNKS, data).bytes or "", strict_mode=True)
         if not inner:
             return
-        own: dict[str, Any] = {}
+        metrics: dict[str, Any] = {}
         if self._model is None or _OWN in inner:
             own = as_object(load(inner))
-        if self._model is None:
-            self._model = _machine_for(own, inner)
+            metrics = as_object(own.get(_METRICS))
+            self._blocked = self._blocked or own.get(_GUARDRAIL) == "INTERVENED"
             if self._model is None:
-                return
-        self._blocked = self._blocked or own.get(_GUARDRAIL) == "INTERVENED"
-        self._pass_on(self._model, inner, as_object(own.get(_METRICS)), out)
+                self._model = _machine_for(own, inner)
+        if self._model is not None:
+            self._pass_on(self._model, inner, metrics, out)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """An answer that was not streamed."""
@@ -101,7 +101,10 @@ class InvokeMachine:
             if metrics and (model.terminal or self._blocked) and not model.done:
                 model.finish(made)
         finally:
-            self._settle(made, metrics, out)
+            if not metrics and len(made) == 1 and type(made[0]) is Text:  # as most are
+                out += made
+            else:
+                self._settle(made, metrics, out)
         self.done = model.done
 
     def _settle(self, made: list[Chunk], metrics: dict[str, Any], out: list[Chunk]) -> None:

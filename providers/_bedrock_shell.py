@@ -122,12 +122,12 @@ class BedrockDecoder:
         machine = self._machine
         for message in self._frames.feed(data):
             self._events += 1
-            name = message.text(":event-type")
-            if message.text(":message-type") not in ("event", "") or name.endswith("Exception"):
+            name = message.event
+            if name is None:
                 _raise_exception(message)
                 continue
             try:
-                machine.event(name.encode(), message.payload, out)
+                machine.event(name, message.payload, out)
             except UNREADABLE as error:
                 raise _malformed(message, error) from error
             if machine.done:
