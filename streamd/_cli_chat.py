@@ -15,7 +15,7 @@ from streamd.providers import Message, ModelSpec, known_providers
 from ._cli_args import ChatCommand
 from ._cli_progress import shown_progress
 from ._cli_prompt import LineReader
-from ._cli_render import early_end, error_text, statistics_line
+from ._cli_render import early_end, error_text, price_line, statistics_line
 from ._cli_screen import Screen
 from ._model import serving
 from ._open import open_session
@@ -142,6 +142,8 @@ class Talk:
             record=None if command.record is None else numbered(Path(command.record), self._asked),
         ) as session:
             response = await show_answer(session, screen, self._interrupts, statistics=command.statistics)
+        if command.statistics and (price := price_line(command.model, response)) is not None:
+            screen.say(price)
         if (early := early_end(response.stop_reason)) is not None:
             screen.say(f"streamd: {early}")
         return response

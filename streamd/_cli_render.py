@@ -30,10 +30,28 @@ from streamd.providers import (
     Usage,
 )
 
-from ._response import SessionStatistics
-from .errors import AuthenticationError, ConnectFailed, NotAStream, NotFoundError, RedirectRefused
+from ._cost import cost
+from ._response import Response, SessionStatistics
+from .errors import (
+    AuthenticationError,
+    ConfigError,
+    ConnectFailed,
+    NotAStream,
+    NotFoundError,
+    RedirectRefused,
+)
 
-__all__ = ["Piece", "early_end", "error_text", "json_line", "one_line", "render", "safe", "statistics_line"]
+__all__ = [
+    "Piece",
+    "early_end",
+    "error_text",
+    "json_line",
+    "one_line",
+    "price_line",
+    "render",
+    "safe",
+    "statistics_line",
+]
 
 NOTE_WIDTH = 100
 
@@ -121,6 +139,15 @@ def statistics_line(statistics: SessionStatistics) -> str:
         f"{statistics.duration:.2f} s in all",
     ]
     return ", ".join(facts)
+
+
+def price_line(model: str, response: Response) -> str | None:
+    """What an answer cost; None where that is not known."""
+    try:
+        price = cost(model, response)
+    except ConfigError:  # the table is not installed, or the model is one's own
+        return None
+    return None if price is None else f"${price.total:.6f} at list prices"
 
 
 def error_text(error: BaseException, model: str = "", providers: Sequence[ProviderInfo] = ()) -> str:

@@ -70,10 +70,10 @@ def cost(model: ModelSpec, used: Usage | Response, *, at: datetime | None = None
         ConfigError: The extra is not installed, or the model is not given as a provider and a name.
     """
     provider, name = _named(model)
-    prices = _prices()
     table = _TABLES.get(provider)
     if table is None:
         return None
+    prices = _prices()
     # The first message of a response is the one it answers, which may be a turn of an earlier response.
     turns = [used] if isinstance(used, Usage) else [turn.usage for turn in used.messages[1:] if turn.usage]
     found = Cost()

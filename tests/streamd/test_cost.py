@@ -1,6 +1,6 @@
 """What an answer cost."""
 
-import builtins
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from streamd import ConfigError, Cost, Message, Response, Usage, cost
+from streamd._cli_render import price_line
 from streamd._cost import _TABLES
 from streamd.providers import PROVIDERS, resolve
 
@@ -115,16 +116,19 @@ def test_a_model_without_a_provider_is_refused(model: Any) -> None:
         cost(model, Usage())
 
 
+def test_the_command_line_tells_it_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and none for what has no price or where there is no table."""
+    response = answered(Usage(1000, 100))
+    assert price_line(CLAUDE, response) == "$0.004500 at list prices"
+    assert price_line("local", response) is None
+    assert price_line("no provider", response) is None
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert price_line(CLAUDE, response) is None
+
+
 def test_without_the_table_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
-    real = builtins.__import__
-
-    def without(name: str, *args: Any) -> Any:
-        if name == "genai_prices":
-            raise ImportError(name)
-        return real(name, *args)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
     with pytest.raises(ConfigError, match=r"pip install 'streamd-llm\[prices\]'$"):
         cost(CLAUDE, Usage())
 
