@@ -24,9 +24,13 @@ help: ## list these targets
 	@echo 'usage: make TARGET'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ t = $$1; $$1 = ""; printf "  %-8s%s\n", t, $$0 }'
 
-demo: .venv/.run ## a real model answers, token by token (the first time it fetches the model)
-	@echo 'demo: streamd chat "$(PROMPT)" --stats'
-	@$(BIN)/streamd chat "$(PROMPT)" --stats
+demo: .venv/.run ## a real model answers, is replayed, and tools are called (the first time it fetches the model)
+	@echo 'demo: streamd chat "$(PROMPT)" --stats --record .venv/demo.json'
+	@$(BIN)/streamd chat "$(PROMPT)" --stats --record .venv/demo.json
+	@echo 'demo: streamd replay .venv/demo.json --stats (the same bytes at the same pace; no model runs)'
+	@$(BIN)/streamd replay .venv/demo.json --stats
+	@echo 'demo: python examples/tools.py (a model this small calls no tools: here a script speaks for it)'
+	@$(BIN)/python examples/tools.py
 
 test: .venv/.dev ## all tests, with branch coverage
 	@echo 'test: pytest, branch coverage of the three packages'

@@ -73,3 +73,21 @@ def test_the_pipeline_writes_every_record_once(capsys: pytest.CaptureFixture[str
     *lines, last = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[2] for line in lines] == [str(n * n) for n in range(1, 9)]
     assert last == "written: 8 of 8"
+
+
+def test_the_tools_are_called_while_their_tree_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two calls run as tasks of the session, and the answer is made of what both of them gave."""
+    trio.run(load("tools").main, clock=MockClock(autojump_threshold=0))
+    printed = capsys.readouterr().out
+    shown = [line.split(maxsplit=1) for line in printed.splitlines() if not line.startswith(" ")]
+    assert [each for each in shown if each[0] != "tree"] == [
+        ["question", "Oslo or Bergen: where do I need an umbrella?"],
+        ["call", "weather(city='Oslo')"],
+        ["call", "weather(city='Bergen')"],
+        ["stop", "tool_calls"],
+        ["result", "clear, 4 °C"],
+        ["result", "rain, 9 °C"],
+        ["stop", "stop"],
+        ["answer", "In Bergen: rain, 9 °C. In Oslo it is clear, 4 °C."],
+    ]
+    assert printed.count("weather running") == 2

@@ -38,7 +38,7 @@ from streamd.providers import WIRES, HTTPRequest, Options, fold, join_url, known
 from tests.support import bedrock
 from tests.support.chat import DONE, answer, delta, event, finish, text, usage
 from tests.support.decoding import decode, sse
-from tests.support.server import KEEP_OPEN, Delay, chunk, chunked, response
+from tests.support.server import Delay, chunk, chunked, response
 from tests.support.sessions import KEY, chat_model, read, scripted_network, scripted_session
 from tests.support.stream_servers import PROVIDER, drain, fed_server
 
@@ -255,19 +255,6 @@ async def test_nothing_is_kept_to_answer_again() -> None:
         said = [(await stream(chat_model(network.url), "Hi", client=client)).text for _ in range(2)]
         assert network.requests[0].body == network.requests[1].body
     assert said == ["a", "b"]
-
-
-async def test_a_turn_that_broke_off_is_not_begun_again_unseen(autojump_clock: MockClock) -> None:
-    """What was delivered cannot be taken back, so a broken turn is the caller's to ask for again."""
-    broken = [chunked(text("a"), last=False), Delay(1), KEEP_OPEN]
-    async with scripted_network(broken, [chunked(answer("b"))]) as (network, client):
-        async with open_session(chat_model(network.url), "Hi", client=client) as session:
-            chunks, error = await read(session)
-        assert len(network.requests) == 1
-        assert error is not None
-        assert error.retryable
-        assert error.partial is not None
-        assert (fold(chunks).text, error.partial.text) == ("a", "a")
 
 
 async def test_log_probabilities_are_chunks() -> None:
