@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from ._answer_tool import answer_tool, schema_instruction
 from ._cohere_decoder import PLAN
 from ._conversation import check_conversation, encode_json, sound_text
+from ._function_tool import function_tool
+from ._openai_chat_files import image_part
 from ._strict_schema import strict_schema
 from .chunks import Refusal, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, Part, ToolSpec
+from .messages import Context, Image, Message, Options, Part
 
 __all__ = ["cohere_body"]
 
@@ -49,7 +50,7 @@ def cohere_body(provider: str, context: Context, options: Options, _quirks: None
     for message in context.messages:
         body["messages"] += _messages(provider, message)
     if tools:
-        body["tools"] = [_tool(tool) for tool in tools]
+        body["tools"] = [function_tool(tool) for tool in tools]
         if choice in _TOOL_CHOICES:
             body["tool_choice"] = _TOOL_CHOICES[choice]
     given = {
@@ -122,15 +123,9 @@ def _block(part: Part) -> dict[str, Any] | None:
         case Thinking(text, None, None):
             return {"type": "thinking", "thinking": text} if text else None
         case Image():
-            return {"type": "image_url", "image_url": {"url": _image_url(part)}}
+            return image_part(part)
         case _:  # sent beside the content, or not at all
             return None
-
-
-def _image_url(image: Image) -> str:
-    if image.url:
-        return image.url
-    return f"data:{image.media_type};base64,{base64.b64encode(image.data or b'').decode('ascii')}"
 
 
 def _tool_call(provider: str, call: ToolCall) -> dict[str, Any]:
@@ -142,8 +137,3 @@ def _tool_result(result: ToolResult) -> dict[str, Any]:
     data = {"error" if result.is_error else "output": sound_text(result.content)}
     content = [{"type": "document", "document": {"data": data}}]
     return {"role": "tool", "tool_call_id": result.id, "content": content}
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
-    return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.input_schema}}

@@ -8,12 +8,13 @@ from typing import Any
 
 from ._answer_tool import answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
+from ._function_tool import function_tool
 from ._json import as_object
 from ._media import media
 from ._ollama_decoder import OWN_ID
 from .chunks import Media, Refusal, Text, ToolCall, ToolResult
 from .errors import ConfigError
-from .messages import Context, Image, Message, Options, ToolSpec
+from .messages import Context, Image, Message, Options
 
 __all__ = ["ollama_body"]
 
@@ -27,9 +28,9 @@ def ollama_body(provider: str, context: Context, options: Options, _quirks: None
     A message is one text here: its texts are joined by blank lines, and a refusal is text. Images are sent as data,
     as the server fetches none. Thinking goes back as text, whoever thought it; the server's template decides what the
     model sees of it. Citations, and what other providers encrypted or ran, are left out, and so is an assistant's turn
-    that says nothing and calls nothing. The wire cannot force a call: a tool choice of `none` leaves the tools out. An output is asked
-    for by its schema, which only bounds what the model may write, so that the model is told it too; beside tools,
-    which it would make impossible, as one more tool.
+    that says nothing and calls nothing. The wire cannot force a call: a tool choice of `none` leaves the tools out. An
+    output is asked for by its schema, which only bounds what the model may write, so that the model is told it too;
+    beside tools, which it would make impossible, as one more tool.
 
     What the wire has besides goes into `extra_body`, which lies over what is written here, such as
     `{"think": True, "keep_alive": "10m"}`; its `options` do so one by one, such that `{"options": {"num_ctx": 8192}}`
@@ -53,7 +54,7 @@ def ollama_body(provider: str, context: Context, options: Options, _quirks: None
     for number, message in enumerate(context.messages):
         body["messages"] += _messages(f"{provider}: message {number} ({message.role})", message)
     if tools:
-        body["tools"] = [_tool(tool) for tool in tools]
+        body["tools"] = [function_tool(tool) for tool in tools]
     if options.logprobs is not None:
         body["logprobs"] = True
         body |= {"top_logprobs": options.logprobs} if options.logprobs else {}
@@ -135,8 +136,3 @@ def _tool_result(result: ToolResult) -> dict[str, Any]:
 
 def _named(field: str, id_: str) -> dict[str, Any]:
     return {field: id_} if id_ and not id_.startswith(OWN_ID) else {}
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
-    return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.input_schema}}

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ._answer_tool import answer_choice, answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
+from ._function_tool import function_tool
 from ._mistral_messages import mistral_content, mistral_id
 from ._openai_chat_files import Dialect, file_part, image_part
 from ._openai_chat_reasoning import call_extra, reasoning_details
@@ -15,7 +16,7 @@ from ._openai_chat_sound import sound_id
 from ._strict_schema import strict_schema
 from .chunks import Media, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
-from .messages import CachePoint, CacheTime, Context, File, Image, Message, Options, OutputSpec, ToolSpec
+from .messages import CachePoint, CacheTime, Context, File, Image, Message, Options, OutputSpec
 
 __all__ = ["ChatQuirks", "openai_chat_body"]
 
@@ -87,7 +88,7 @@ def openai_chat_body(provider: str, context: Context, options: Options, quirks: 
     elif asked is not None:
         body["response_format"] = _response_format(asked, quirks)
     if tools or context.server_tools:
-        body["tools"] = [*map(_tool, tools), *map(dict, context.server_tools)]
+        body["tools"] = [*map(function_tool, tools), *map(dict, context.server_tools)]
         if choice is not None:
             body["tool_choice"] = _tool_choice(choice, quirks)
     given = {
@@ -181,11 +182,6 @@ def _tool_result(result: ToolResult, quirks: ChatQuirks) -> dict[str, Any]:
 
 def _call_id(id_: str, quirks: ChatQuirks) -> str:
     return mistral_id(id_) if quirks.dialect == "mistral" else id_
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
-    return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.input_schema}}
 
 
 def _response_format(output: OutputSpec, quirks: ChatQuirks) -> dict[str, Any]:
