@@ -8,8 +8,10 @@ virtual time, a real server for any client, and `decode` for a decoder alone.
 """
 
 from ._catalogue import CATALOGUE as CATALOGUE
+from ._decode import decode as decode
 from ._delivery import Delivery as Delivery
 from ._delivery import delivery_of as delivery_of
+from ._expect import Expect as Expect
 from ._failures import FAILURES as FAILURES
 from ._failures import Failure as Failure
 from ._fault import At as At
@@ -19,7 +21,6 @@ from ._fault import Plan as Plan
 from ._fault import parse_plan as parse_plan
 from ._fault import plan_of as plan_of
 from ._judge import judge as judge
-from ._kind import Expect as Expect
 from ._kind import FaultKind as FaultKind
 from ._kind import Strike as Strike
 from ._leaks import no_leaks as no_leaks
@@ -101,6 +102,7 @@ __all__ = [
     "Wire",
     "WireEvent",
     "World",
+    "decode",
     "delivery_of",
     "judge",
     "no_leaks",

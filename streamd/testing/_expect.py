@@ -1,41 +1,21 @@
-"""What is expected after the common kinds of faults."""
+"""How a run may end that a fault struck."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from msgspec import Struct
 
-from ._delivery import Delivery
-from ._kind import Expect
-
-__all__ = ["LOST", "NOTHING", "after_cut", "after_refusal", "either", "fails_with"]
-
-LOST = ("ConnectionLost", "ConnectFailed", "Truncated")
-"""The errors of a connection that ended too early."""
+__all__ = ["Expect"]
 
 
-def fails_with(*errors: str) -> Callable[[Delivery], Expect]:
-    """The run fails with one of these where the terminal evidence did not come, and completes where it did."""
-    expected = Expect(errors)
-    return lambda _delivery: expected
+class Expect(Struct, frozen=True):
+    """How a run may end whose last attempt was struck.
 
+    Where the provider's terminal evidence came, and nothing fatal before it, the run must complete; where it did not
+    come the run must fail, with one of `errors`: names of classes in `streamd.errors`, a subclass counting as its base,
+    or `Stalled(idle)` and the like with the timer. `either` lifts both duties: completing and failing are as good.
+    `final` says that the same request cannot succeed: no attempt may follow.
+    """
 
-def either(*errors: str) -> Callable[[Delivery], Expect]:
-    """The run completes, or fails with one of these."""
-    expected = Expect(errors, either=True)
-    return lambda _delivery: expected
-
-
-NOTHING: Callable[[Delivery], Expect] = fails_with()
-"""The fault must have no effect."""
-
-
-def after_cut(delivery: Delivery) -> Expect:
-    """A body that ends as HTTP says is `Truncated` without terminal evidence; one that does not is `ConnectionLost`."""
-    if delivery.end == "clean":
-        return Expect(("Truncated",))
-    return Expect(("ConnectionLost",))
-
-
-def after_refusal(delivery: Delivery) -> Expect:
-    """Any error of the provider's."""
-    return Expect(("APIError",))
+    errors: tuple[str, ...] = ()
+    either: bool = False
+    final: bool = False

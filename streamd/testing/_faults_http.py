@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ._expect import after_refusal, fails_with
+from ._delivery import Delivery
+from ._expect import Expect
 from ._failures import FAILURES, Failure
 from ._kind import FaultKind, Strike
+from ._outcomes import fails_with
 from ._reply import Reply
 from ._wire_event import WireEvent
 
 __all__ = ["HTTP"]
 
+_NEVER = frozenset((400, 401, 403, 404, 405, 413, 422))
 _PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>\n"
 
 
@@ -29,6 +32,12 @@ def _status(reply: Reply, strike: Strike) -> Reply:
     )
 
 
+def _refused(_delivery: Delivery, strike: Strike) -> Expect:
+    status = strike.number(503)
+    failure = next((each for each in FAILURES.values() if each.status == status), None)
+    return Expect(("APIError",) if failure is None else (failure.error,), final=status in _NEVER)
+
+
 def _html(reply: Reply, _strike: Strike) -> Reply:
     return replace(
         reply,
@@ -44,7 +53,7 @@ HTTP: tuple[FaultKind, ...] = (
         summary="The server answers with an error status, 503 if no value is given, and the wire's own words.",
         phase="head",
         retry="R2",
-        expect=after_refusal,
+        expect=_refused,
         apply=_status,
         values=("400", "401", "404", "429", "500", "503", "529"),
     ),

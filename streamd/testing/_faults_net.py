@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from ._expect import NOTHING, after_cut, fails_with
 from ._kind import FaultKind, Strike
+from ._outcomes import NOTHING, after_cut, fails_with
 from ._reply import Connecting, Cut, Ending, Reply
 
 __all__ = ["NET"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from streamd.errors import ConfigError
 
-from ._expect import after_refusal, fails_with
+from ._delivery import Delivery
+from ._expect import Expect
 from ._failures import FAILURES
 from ._kind import FaultKind, Strike
+from ._outcomes import fails_with
 from ._reply import Reply
 
 __all__ = ["PROV"]
@@ -20,12 +20,17 @@ def _error_mid(reply: Reply, strike: Strike) -> Reply:
         raise ConfigError(f"the fault {strike.fault}: the failures are {', '.join(FAILURES)}")
     last = next((place for place, event in enumerate(reply.events) if event.terminal), len(reply.events))
     at = min(strike.event(reply), last)
-    return replace(reply, events=(*reply.events[:at], strike.wire.error(FAILURES[name])))
+    return strike.with_events(reply, *reply.events[:at], strike.wire.error(FAILURES[name]))
 
 
-def _eof(reply: Reply, _strike: Strike) -> Reply:
-    kept = tuple(event for event in reply.events if not event.terminal)
-    return replace(reply, events=kept)
+def _told(_delivery: Delivery, strike: Strike) -> Expect:
+    failure = FAILURES[strike.fault.value or "overloaded"]
+    told = strike.wire.told(failure)
+    return Expect((told,), final=told == failure.error and not failure.retryable)
+
+
+def _eof(reply: Reply, strike: Strike) -> Reply:
+    return strike.with_events(reply, *(event for event in reply.events if not event.terminal))
 
 
 PROV: tuple[FaultKind, ...] = (
@@ -34,7 +39,7 @@ PROV: tuple[FaultKind, ...] = (
         summary="The provider ends the stream with an error of its own, before the turn was complete.",
         phase="body",
         retry="R4",
-        expect=after_refusal,
+        expect=_told,
         apply=_error_mid,
         sweep=("event:0", "event:1", "event:50%", "kind:finish"),
         values=tuple(FAILURES),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ._expect import NOTHING
 from ._kind import FaultKind, Strike
+from ._outcomes import NOTHING
 from ._reply import Reply
 from ._sse import COMMENT
 
@@ -16,7 +16,7 @@ def _comment(reply: Reply, strike: Strike) -> Reply:
     if not _is_sse(reply):
         return reply
     at = strike.event(reply)
-    return replace(reply, events=(*reply.events[:at], COMMENT, *reply.events[at:]))
+    return strike.with_events(reply, *reply.events[:at], COMMENT, *reply.events[at:])
 
 
 def _crlf(reply: Reply, _strike: Strike) -> Reply:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ._expect import fails_with
 from ._kind import FaultKind, Strike
+from ._outcomes import fails_with
 from ._reply import Cut, Repeat, Reply
-from ._sse import COMMENT
 
 __all__ = ["TIME"]
 
@@ -17,7 +16,7 @@ def _stall(reply: Reply, strike: Strike) -> Reply:
 
 
 def _keepalive(reply: Reply, strike: Strike) -> Reply:
-    event = strike.wire.keepalive or COMMENT
+    event = strike.wire.keepalive
     last = next((place for place, event in enumerate(reply.events) if event.terminal), len(reply.events))
     at = reply.offset(min(strike.event(reply), last))
     return replace(reply, repeat=Repeat(at, event, strike.number(5.0)))

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from streamd.providers import StreamdError
 
 from ._canary import leaks_in
-from ._catalogue import kind_named
-from ._fault import Plan
+from ._expect import Expect
 from ._judge_tools import judge_retries, judge_tools
-from ._kind import Expect
 from ._observation import Observation
 from ._trace import Attempt, Trace
 from ._verdict import Finding, FindingName, Verdict
@@ -42,23 +40,22 @@ _MEMORY = 32 * 1024 * 1024
 Found = Iterator[tuple[FindingName, str]]
 
 
-def judge(observed: Observation, trace: Trace, plan: Plan, *, key: str = "", repro: str = "") -> Verdict:
+def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = "") -> Verdict:
     """Judge one run.
 
     Args:
         observed: What the application did.
-        trace: What the server did.
-        plan: What was to go wrong.
+        trace: What the server did, and what the faults that struck expect.
         key: The canary that must be seen nowhere.
         repro: The line that runs the same again.
     """
     attempts = trace.attempts
-    found = [*_ending(observed, attempts, plan), *_text(observed, attempts)]
-    found += [*judge_tools(observed, attempts), *judge_retries(attempts, plan), *_leaks(observed, key)]
+    found = [*_ending(observed, attempts), *_text(observed, attempts)]
+    found += [*judge_tools(observed, attempts), *judge_retries(attempts), *_leaks(observed, key)]
     return Verdict(tuple(Finding(name, detail, repro) for name, detail in dict.fromkeys(found)))
 
 
-def _ending(observed: Observation, attempts: Sequence[Attempt], plan: Plan) -> Found:
+def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     """Whether it ended, and as it had to."""
     if observed.hung:
         yield "hung", f"it had not ended after {observed.took:g} s"
@@ -68,7 +65,7 @@ def _ending(observed: Observation, attempts: Sequence[Attempt], plan: Plan) -> F
     if observed.cancelled or observed.stage.cuts_short or not attempts:
         return
     last = attempts[-1]
-    expected = _expected(last, plan)
+    expected = _expected(last)
     complete = last.delivery.terminal and not last.delivery.fatal_first
     if observed.error is not None:
         if complete and not expected.either:
@@ -87,11 +84,10 @@ def _ending(observed: Observation, attempts: Sequence[Attempt], plan: Plan) -> F
             )
 
 
-def _expected(attempt: Attempt, plan: Plan) -> Expect:
+def _expected(attempt: Attempt) -> Expect:
     """How a run may end whose last attempt was this one: by any of the faults that struck it."""
-    rows = [kind_named(plan[place].name).expect(attempt.delivery) for place in attempt.faults]
-    errors = tuple(dict.fromkeys(error for row in rows for error in row.errors))
-    return Expect(errors, any(row.either for row in rows))
+    errors = tuple(dict.fromkeys(error for expected in attempt.expect for error in expected.errors))
+    return Expect(errors, any(expected.either for expected in attempt.expect))
 
 
 def _typed(error: BaseException) -> Found:

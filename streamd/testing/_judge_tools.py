@@ -6,8 +6,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ._catalogue import kind_named
-from ._fault import Plan
 from ._observation import Observation
 from ._trace import Attempt
 from ._verdict import FindingName
@@ -30,25 +28,18 @@ def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[
             yield "double_tool", f"the call {name!r} was run {count} times"
 
 
-def judge_retries(attempts: Sequence[Attempt], plan: Plan) -> Iterator[tuple[FindingName, str]]:
+def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
     """Whether it asked again only where that could help, and not before it was asked to wait for."""
     for before, after in itertools.pairwise(attempts):
         if before.turn is not None and after.turn is not None and after.turn != before.turn:
             continue
-        never = [plan[place].name for place in before.faults if _is_never(plan[place].name, before)]
-        if never:
-            yield "retried_non_retryable", f"attempt {after.number} follows {', '.join(never)}"
+        if any(expected.final for expected in before.expect):
+            why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
+            yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
         wanted = seconds_asked(before)
         if wanted is not None and after.at - before.at < wanted - 1e-6:
             waited = after.at - before.at
             yield "retried_too_soon", f"attempt {after.number} came after {waited:g} s, not {wanted:g}"
-
-
-_NEVER = frozenset((400, 401, 402, 403, 404, 405, 413, 422))
-
-
-def _is_never(name: str, attempt: Attempt) -> bool:
-    return kind_named(name).retry == "NO" or attempt.reply.status in _NEVER
 
 
 def seconds_asked(attempt: Attempt) -> float | None:

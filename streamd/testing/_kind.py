@@ -7,16 +7,19 @@ from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streamd.errors import ConfigError
 
 from ._delivery import Delivery
+from ._expect import Expect
 from ._fault import At, Fault
 from ._reply import Reply
 from ._stage import Stage
 from ._wire import Wire
+from ._wire_event import WireEvent
 
-__all__ = ["Expect", "FaultKind", "Layer", "Phase", "RetryRule", "Strike"]
+__all__ = ["FaultKind", "Layer", "Phase", "RetryRule", "Strike"]
 
 Layer = Literal["net", "h1", "http", "sse", "json", "prov", "tool", "time", "use", "rt", "sec"]
 """The part of the way in which a fault is: the first word of its name."""
@@ -79,6 +82,10 @@ class Strike(Struct, frozen=True):
             case at:
                 raise ConfigError(f"the fault {self.fault} cannot strike at {at}")
 
+    def with_events(self, reply: Reply, *events: WireEvent) -> Reply:
+        """The reply with these events for a body, framed anew where the wire needs it."""
+        return replace(reply, events=self.wire.joined(events))
+
     def number(self, default: float) -> float:
         """The fault's value as a number.
 
@@ -91,18 +98,6 @@ class Strike(Struct, frozen=True):
             return float(self.fault.value)
         except ValueError:
             raise ConfigError(f"the value of the fault {self.fault} is no number") from None
-
-
-class Expect(Struct, frozen=True):
-    """How a run may end whose last attempt was struck.
-
-    Where the provider's terminal evidence came, and nothing fatal before it, the run must complete; where it did not
-    come the run must fail, with one of `errors`: names of classes in `streamd.errors`, a subclass counting as its base,
-    or `Stalled(idle)` and the like with the timer. `either` lifts both duties: completing and failing are as good.
-    """
-
-    errors: tuple[str, ...] = ()
-    either: bool = False
 
 
 def _as_it_is(reply: Reply, _strike: Strike) -> Reply:
@@ -122,7 +117,8 @@ class FaultKind(Struct, frozen=True, kw_only=True):
         phase: When it strikes. Kinds of the phases `connect` and `request` are asked when a connection is made, before
             there is a request; those of `head`, `body` and `after` for each request; the others before the run.
         retry: Whether a client may try again.
-        expect: How a run may end, by what of the struck reply reaches a client. It is pure.
+        expect: How a run may end whose last attempt it struck, by what of the reply reaches a client, all faults
+            applied. It is pure.
         apply: Makes the struck reply of the reply; of the phases `connect` to `after`. It is pure but for the strike's
             `rng`.
         stage: Makes the struck stage of the stage; of the phases `tool`, `consumer` and `runtime`.
@@ -134,7 +130,7 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     summary: str
     phase: Phase
     retry: RetryRule
-    expect: Callable[[Delivery], Expect]
+    expect: Callable[[Delivery, Strike], Expect]
     apply: Callable[[Reply, Strike], Reply] = _as_it_is
     stage: Callable[[Stage, Strike], Stage] = _as_staged
     sweep: tuple[str, ...] = ()

@@ -83,17 +83,21 @@ class Play:
 
     def next(self, connection: int, request: Request | None) -> Script:
         """The script for a request."""
-        self._attempts += 1
         turn = 1
         if request is not None and request.body:
             turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
-        reply = render(self._scenario.turns[turn - 1], self._wire)
-        opened, early = self._opened.pop(connection, (None, ()))
-        if opened is not None and opened.reading != "whole":
+        return script(self.answer(turn, connection).reply)
+
+    def answer(self, turn: int, connection: int | None = None) -> Attempt:
+        """The next attempt: what a request for this turn, from 1, is answered on this connection."""
+        self._attempts += 1
+        reply = render(self._scenario.turns[turn - 1], self._wire, turn)
+        early: tuple[int, ...] = ()
+        if connection in self._opened:
+            opened, early = self._opened.pop(connection)
             reply = replace(reply, reading=opened.reading, cut=opened.cut)
         reply, struck = self._struck(reply, _LATE, self._attempts, turn)
-        self._note(self._attempts, turn, reply, (*early, *struck))
-        return script(reply)
+        return self._note(self._attempts, turn, reply, (*early, *struck))
 
     def _struck(
         self, reply: Reply, phases: tuple[Phase, ...], number: int, turn: int | None
@@ -104,21 +108,26 @@ class Play:
             if kind.phase in phases and self._left[place] > 0 and _is_meant(fault, number, turn):
                 self._left[place] -= 1
                 struck.append(place)
-                reply = kind.apply(reply, self._strike(place, number, turn or 0))
+                reply = kind.apply(reply, self._strike(place, number, turn))
         return reply, tuple(struck)
 
-    def _strike(self, place: int, number: int, turn: int) -> Strike:
+    def _strike(self, place: int, number: int, turn: int | None) -> Strike:
         rng = random.Random(f"{self._seed}/{place}/{number}")
-        return Strike(self._plan[place], self._wire, rng, number, turn)
+        return Strike(self._plan[place], self._wire, rng, number, turn or 0)
 
-    def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> None:
-        now = self._clock()
-        delivery = delivery_of(reply)
-        attempt = Attempt(number=number, turn=turn, at=now, reply=reply, faults=struck, delivery=delivery)
+    def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> Attempt:
+        now, delivery = self._clock(), delivery_of(reply)
+        expect = tuple(
+            self._kinds[place].expect(delivery, self._strike(place, number, turn)) for place in struck
+        )
+        attempt = Attempt(
+            number=number, turn=turn, at=now, reply=reply, faults=struck, delivery=delivery, expect=expect
+        )
         self._trace.attempts.append(attempt)
         faults = ", ".join(str(self._plan[place]) for place in struck) or "none"
         asked = "no connection" if turn is None else f"turn {turn}"
         self._trace.add(now, "server", f"attempt {number}: {asked}; faults: {faults}")
+        return attempt
 
 
 def _is_meant(fault: Fault, number: int, turn: int | None) -> bool:

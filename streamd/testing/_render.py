@@ -5,14 +5,32 @@ from __future__ import annotations
 from streamd.errors import ConfigError
 
 from ._render_anthropic import ANTHROPIC_MESSAGES
+from ._render_bedrock import BEDROCK_CONVERSE, BEDROCK_INVOKE
+from ._render_cohere import COHERE_V2
+from ._render_gemini import GEMINI, GEMINI_ARRAY
+from ._render_ollama import OLLAMA_CHAT
 from ._render_openai_chat import OPENAI_CHAT
+from ._render_openai_responses import OPENAI_RESPONSES
 from ._reply import Reply
 from ._scenario import Turn
 from ._wire import Wire
 
 __all__ = ["WIRES", "render", "wire_named"]
 
-WIRES: dict[str, Wire] = {wire.name: wire for wire in (OPENAI_CHAT, ANTHROPIC_MESSAGES)}
+WIRES: dict[str, Wire] = {
+    wire.name: wire
+    for wire in (
+        OPENAI_CHAT,
+        OPENAI_RESPONSES,
+        ANTHROPIC_MESSAGES,
+        GEMINI,
+        GEMINI_ARRAY,
+        OLLAMA_CHAT,
+        COHERE_V2,
+        BEDROCK_CONVERSE,
+        BEDROCK_INVOKE,
+    )
+}
 """The wires by name."""
 
 
@@ -27,22 +45,25 @@ def wire_named(name: str) -> Wire:
     return WIRES[name]
 
 
-def render(turn: Turn, wire: Wire) -> Reply:
-    """A turn as a server of this wire answers it, well: status 200, its events chunk by chunk, the connection kept."""
-    return _rendered(turn, wire.name)
+def render(turn: Turn, wire: Wire, number: int = 1) -> Reply:
+    """A turn as a server of this wire answers it, well: status 200, its events chunk by chunk, the connection kept.
 
-
-# Turns hold the arguments of calls, which no hash covers: they are told apart by who they are.
-_TURNS: dict[tuple[int, str], tuple[Turn, Reply]] = {}
-
-
-def _rendered(turn: Turn, name: str) -> Reply:
-    found = _TURNS.get((id(turn), name))
+    Args:
+        turn: The turn.
+        wire: How the server speaks.
+        number: The turn's in its scenario, from 1.
+    """
+    key = id(turn), wire.name, number
+    found = _KEPT.get(key)
     if found is not None and found[0] is turn:
         return found[1]
-    wire = WIRES[name]
-    reply = Reply(headers=(("Content-Type", wire.content_type),), events=wire.events(turn))
-    if len(_TURNS) >= 256:
-        _TURNS.clear()
-    _TURNS[id(turn), name] = (turn, reply)
+    reply = Reply(headers=(("Content-Type", wire.content_type),), events=wire.events(turn, number))
+    if len(_KEPT) >= _MOST:
+        _KEPT.clear()
+    _KEPT[key] = turn, reply
     return reply
+
+
+# A turn holds the arguments of calls, which cannot be hashed: turns are told apart by which object they are.
+_KEPT: dict[tuple[int, str, int], tuple[Turn, Reply]] = {}
+_MOST = 256

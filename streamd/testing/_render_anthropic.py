@@ -5,7 +5,7 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from ._wire_event import EventKind, WireEvent
 
 __all__ = ["ANTHROPIC_MESSAGES", "Framed", "anthropic_answered", "anthropic_events", "anthropic_told"]
 
-_ID, _MODEL = "msg_1", "tiny-1"
+_MODEL = "tiny-1"
 
 _REASONS: dict[StopReason, str] = {
     "stop": "end_turn",
@@ -65,11 +65,22 @@ def _frame(
     return sse_event(kind, payload, gives, name=payload["type"], terminal=terminal, fatal=fatal)
 
 
-def anthropic_events(turn: Turn, frame: Framed = _frame) -> Iterator[WireEvent]:
-    """A turn event by event; `frame` is how each is framed, which Bedrock does in its own way."""
+def anthropic_events(
+    turn: Turn, number: int, frame: Framed = _frame, last: Mapping[str, Any] | None = None
+) -> Iterator[WireEvent]:
+    """A turn event by event.
+
+    Args:
+        turn: The turn.
+        number: Its number in the scenario.
+        frame: How each event is framed, which Bedrock does in its own way.
+        last: What stands in the last event besides, as Bedrock adds its metrics. Calls are then confirmed only there,
+            as a guardrail may still void them.
+    """
+    id_ = f"msg_{number}"
     usage = {"input_tokens": turn.usage.input_tokens, "output_tokens": 0}
     message: dict[str, Any] = {
-        "id": _ID,
+        "id": id_,
         "type": "message",
         "role": "assistant",
         "model": _MODEL,
@@ -78,7 +89,7 @@ def anthropic_events(turn: Turn, frame: Framed = _frame) -> Iterator[WireEvent]:
         "stop_sequence": None,
         "usage": usage,
     }
-    begun = (Metadata(_ID, _MODEL), Usage(turn.usage.input_tokens, 0))
+    begun = (Metadata(id_, _MODEL), Usage(turn.usage.input_tokens, 0))
     yield frame("start", {"type": "message_start", "message": message}, begun)
     closed: list[Chunk] = []
     for index, part in enumerate(turn.parts):
@@ -92,8 +103,13 @@ def anthropic_events(turn: Turn, frame: Framed = _frame) -> Iterator[WireEvent]:
         "usage": {"output_tokens": turn.usage.output_tokens},
     }
     told = Usage(turn.usage.input_tokens, turn.usage.output_tokens)
-    yield frame("finish", ended, (told, *closed, Stop(turn.stop_reason, None, raw)), terminal=True)
-    yield frame("end", {"type": "message_stop"}, (), terminal=True)
+    ending: tuple[Chunk, ...] = (*closed, Stop(turn.stop_reason, None, raw))
+    if closed and last is not None:
+        yield frame("finish", ended, (told,))
+    else:
+        yield frame("finish", ended, (told, *ending), terminal=True)
+        ending = ()
+    yield frame("end", {"type": "message_stop", **(last or {})}, ending, terminal=True)
 
 
 def _block(index: int, part: Part, place: int, frame: Framed) -> Iterator[WireEvent]:
@@ -171,7 +187,7 @@ ANTHROPIC_MESSAGES = Wire(
     name="anthropic-messages",
     decoder="anthropic-messages",
     content_type="text/event-stream; charset=utf-8",
-    events=lambda turn: tuple(anthropic_events(turn)),
+    events=lambda turn, number: tuple(anthropic_events(turn, number)),
     answered=anthropic_answered,
     error=lambda failure: _frame("error", anthropic_told(failure), fatal=True),
     refusal=lambda failure: msgspec.json.encode(anthropic_told(failure)),

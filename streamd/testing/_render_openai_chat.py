@@ -31,7 +31,7 @@ from ._wire_event import EventKind, WireEvent
 
 __all__ = ["OPENAI_CHAT"]
 
-_ID, _MODEL = "chatcmpl-1", "tiny-1"
+_MODEL = "tiny-1"
 
 _REASONS: dict[StopReason, str] = {
     "stop": "stop",
@@ -51,6 +51,7 @@ _CODES: dict[str, tuple[str, str | None]] = {
 
 
 def _delta(
+    id_: str,
     kind: EventKind,
     delta: dict[str, Any],
     *gives: Chunk,
@@ -58,49 +59,52 @@ def _delta(
     terminal: bool = False,
 ) -> WireEvent:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    head = {"id": _ID, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": _MODEL}
+    head = {"id": id_, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": _MODEL}
     return sse_event(kind, {**head, "choices": [choice]}, gives, terminal=terminal)
 
 
-def _events(turn: Turn) -> Iterator[WireEvent]:
-    yield _delta("start", {"role": "assistant", "content": ""}, Metadata(_ID, _MODEL))
+def _events(turn: Turn, number: int) -> Iterator[WireEvent]:
+    id_ = f"chatcmpl-{number}"
+    yield _delta(id_, "start", {"role": "assistant", "content": ""}, Metadata(id_, _MODEL))
     closed: list[Chunk] = []
     for part in turn.parts:
         match part:
             case TextPart(pieces):
                 for piece in pieces:
-                    yield _delta("text", {"content": piece}, Text(piece))
+                    yield _delta(id_, "text", {"content": piece}, Text(piece))
             case ThinkingPart(pieces):
                 for piece in pieces:
-                    yield _delta("thinking", {"reasoning_content": piece}, Thinking(piece))
+                    yield _delta(id_, "thinking", {"reasoning_content": piece}, Thinking(piece))
             case CallPart():
                 place = len(closed)
-                yield from _call(part, place)
+                yield from _call(id_, part, place)
                 closed.append(ToolCall(place, part.id, part.name, part.arguments))
     reason = _REASONS.get(turn.stop_reason, "stop")
-    yield _delta("finish", {}, *closed, Stop(turn.stop_reason, None, reason), finish=reason, terminal=True)
+    yield _delta(
+        id_, "finish", {}, *closed, Stop(turn.stop_reason, None, reason), finish=reason, terminal=True
+    )
     counts = {
         "prompt_tokens": turn.usage.input_tokens,
         "completion_tokens": turn.usage.output_tokens,
         "total_tokens": turn.usage.total_tokens,
     }
-    head = {"id": _ID, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": _MODEL}
+    head = {"id": id_, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": _MODEL}
     told = Usage(turn.usage.input_tokens, turn.usage.output_tokens)
     yield sse_event("usage", {**head, "choices": [], "usage": counts}, (told,), terminal=True)
     yield sse_event("end", "[DONE]", terminal=True)
 
 
-def _call(part: CallPart, place: int) -> Iterator[WireEvent]:
+def _call(id_: str, part: CallPart, place: int) -> Iterator[WireEvent]:
     head = {
         "index": place,
         "id": part.id,
         "type": "function",
         "function": {"name": part.name, "arguments": ""},
     }
-    yield _delta("call", {"tool_calls": [head]}, ToolCallDelta(place, part.id, part.name, ""))
+    yield _delta(id_, "call", {"tool_calls": [head]}, ToolCallDelta(place, part.id, part.name, ""))
     for fragment in part.fragments:
         entry = {"index": place, "function": {"arguments": fragment}}
-        yield _delta("arguments", {"tool_calls": [entry]}, ToolCallDelta(place, None, None, fragment))
+        yield _delta(id_, "arguments", {"tool_calls": [entry]}, ToolCallDelta(place, None, None, fragment))
 
 
 class _Message(Struct):
@@ -133,7 +137,7 @@ OPENAI_CHAT = Wire(
     name="openai-chat",
     decoder="openai-chat",
     content_type="text/event-stream",
-    events=lambda turn: tuple(_events(turn)),
+    events=lambda turn, number: tuple(_events(turn, number)),
     answered=_answered,
     error=_error,
     refusal=lambda failure: msgspec.json.encode(_told(failure)),

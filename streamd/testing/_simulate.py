@@ -96,7 +96,7 @@ def simulate(
     observed.captured += [("a log record", line) for line in logs]
     if observed.error is not None:
         observed.captured.append(("the error's traceback with locals", full_traceback(observed.error)))
-    verdict = judge(observed, trace, faults, key=key, repro=repro_line(app, scenario, faults, wire, seed))
+    verdict = judge(observed, trace, key=key, repro=repro_line(app, scenario, faults, wire, seed))
     return Run(scenario, faults, wire, seed, observed, trace, verdict)
 
 

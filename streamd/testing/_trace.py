@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from ._delivery import Delivery
+from ._expect import Expect
 from ._reply import Reply
 
 __all__ = ["Attempt", "Trace", "TraceEvent"]
@@ -32,6 +33,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
         reply: What it was answered, faults included.
         faults: The places in the plan of the faults that struck it.
         delivery: What of the reply reaches a client that reads all it can.
+        expect: What each of those faults expects of a run of which this is the last attempt.
     """
 
     number: int
@@ -40,6 +42,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     reply: Reply
     faults: tuple[int, ...]
     delivery: Delivery
+    expect: tuple[Expect, ...] = ()
 
 
 class Trace:

@@ -69,7 +69,7 @@ class World:
     @property
     def model(self) -> Any:
         """The model, as `streamd.open_session` takes it; the key is in it."""
-        return self.wire.provider(self.url, self._key), "tiny-1"
+        return self.wire.provider(self.url, self._key), self.wire.model
 
     @property
     def tools(self) -> list[Tool]:

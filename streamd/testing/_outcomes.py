@@ -1,0 +1,37 @@
+"""What is expected after the common kinds of faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ._delivery import Delivery
+from ._expect import Expect
+from ._kind import Strike
+
+__all__ = ["NOTHING", "after_cut", "either", "fails_with"]
+
+
+def fails_with(*errors: str, final: bool = False) -> Callable[[Delivery, Strike], Expect]:
+    """The run fails with one of these where the terminal evidence did not come, and completes where it did.
+
+    Args:
+        errors: Names of classes; see `Expect`.
+        final: Whether no attempt may follow.
+    """
+    expected = Expect(errors, final=final)
+    return lambda _delivery, _strike: expected
+
+
+def either(*errors: str) -> Callable[[Delivery, Strike], Expect]:
+    """The run completes, or fails with one of these."""
+    expected = Expect(errors, either=True)
+    return lambda _delivery, _strike: expected
+
+
+NOTHING: Callable[[Delivery, Strike], Expect] = fails_with()
+"""The fault must have no effect."""
+
+
+def after_cut(delivery: Delivery, _strike: Strike) -> Expect:
+    """A body that ends as HTTP says is `Truncated` without terminal evidence; one that does not is `ConnectionLost`."""
+    return Expect(("Truncated",) if delivery.end == "clean" else ("ConnectionLost",))
