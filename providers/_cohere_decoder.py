@@ -175,11 +175,12 @@ class CohereMachine:
             out.append(usage)
 
     def _end(self, event: CohereEvent, data: bytes, out: list[Chunk]) -> None:
-        if not self._begun:
-            raise Truncated("the stream ended with message-end before it held any answer")
         delta = event.delta
         told = as_text(delta.error) if delta is not None else None
-        self._conclude(delta.finish_reason if delta is not None else None, told, out)
+        reason = delta.finish_reason if delta is not None else None
+        if not self._begun and not told and (reason or "").upper() not in _FAILURES:
+            raise Truncated("the stream ended with message-end before it held any answer")
+        self._conclude(reason, told, out)
 
     def _conclude(self, reason: str | None, told: str | None, out: list[Chunk]) -> None:
         self._close_plan(out)
