@@ -1,6 +1,7 @@
 """Turns that break after output of them was delivered: restarted where that was asked for, and announced."""
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ from streamd import (
     stream,
 )
 from streamd._recovery import Failed, next_steps
-from streamd.providers import fold
+from streamd.providers import APIError, Context, HTTPRequest, Options, fold
 from tests.support.chat import DONE, answer, call, delta, event, finish, text, usage
 from tests.support.leaks import no_leaks
 from tests.support.server import FIN, KEEP_OPEN, RST, Delay, Script, chunked, response
@@ -278,16 +279,46 @@ async def test_no_effect_comes_of_calls_that_were_voided(autojump_clock: MockClo
     assert log == []
 
 
-async def test_calls_that_were_given_to_their_caller_are_not_voided(autojump_clock: MockClock) -> None:
-    """Where the caller runs the tools, a turn of which a call was given is not restarted."""
-    async with scripted_network([chunked(CALLED)]) as (network, client):
-        async with open_session(
-            messages_model(network.url), "Hi", client=client, retry=RESTART, auto_tools=False
-        ) as session:
-            chunks, error = await read(session)
-    given = any(isinstance(each, ToolCall) for each in chunks)
-    assert len(network.requests) == (1 if given else 3)
-    assert isinstance(error, Truncated)
+class EagerDecoder:
+    """A decoder of somebody else's, which gives a call before the turn is complete."""
+
+    done = terminal = False
+
+    def feed(self, data: bytes, /) -> list[Chunk]:
+        return [ToolCall(0, "call_1", "pay", {})]
+
+    def close(self) -> list[Chunk]:
+        raise Truncated("cut")
+
+
+class EagerProvider:
+    """A provider of somebody else's."""
+
+    name = "eager"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        return HTTPRequest("POST", self.url, (), b"{}")
+
+    def decoder(self) -> EagerDecoder:
+        return EagerDecoder()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("auto_tools", "asked"), [(False, 1), (True, 3)])
+async def test_calls_that_were_given_to_their_caller_are_not_voided(
+    auto_tools: bool, asked: int, autojump_clock: MockClock
+) -> None:
+    """Where the caller runs the tools, it may have run those it was given; the session's own run at the turn's end."""
+    async with scripted_network([response(200, body=b"x")]) as (network, client):
+        model = EagerProvider(network.url), "m"
+        with pytest.raises(Truncated):
+            await stream(model, "Hi", client=client, retry=RESTART, auto_tools=auto_tools)
+        assert len(network.requests) == asked
 
 
 async def test_text_alone_cannot_be_taken_back(autojump_clock: MockClock) -> None:
