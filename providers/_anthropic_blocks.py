@@ -21,6 +21,7 @@ _OWN = frozenset(("", "redacted_thinking", "text", "thinking", "tool_use"))
 _CALL = "_tool_use"
 _RESULT = "_tool_result"
 _MAX_TEXT = 1024 * 1024
+_MAX_NAMES = 128
 
 
 def is_server_block(kind: str) -> bool:
@@ -31,9 +32,10 @@ def is_server_block(kind: str) -> bool:
 class ServerBlock:
     """One such block, while it arrives.
 
-    What its deltas add is laid over what it began with: fragments of JSON become its `input`, texts go on where the
-    field is a text. A block of a type that is not known here is kept too, as a result without a call: a summary in
-    the place of earlier turns, a mark of another model that took over, or a file of the container has to go back.
+    What its deltas add is laid over what it began with: fragments of JSON become its `input`, texts are joined, and
+    what is no text replaces what was there. A block of a type that is not known here is kept too, as a result without
+    a call: a summary in the place of earlier turns, a mark of another model that took over, or a file of the container
+    has to go back.
     """
 
     __slots__ = ("_fragments", "_raw", "_size", "_texts")
@@ -54,9 +56,10 @@ class ServerBlock:
             if name == "type" or value is None:
                 continue
             if not isinstance(value, str):
-                self._raw[name] = value
+                if name in self._raw:  # ever new names would be kept without end
+                    self._raw[name] = value
                 continue
-            self._size += len(value)
+            self._size += len(value) + len(name)
             if self._size > _MAX_TEXT:
                 raise EventTooLarge(f"a block of the provider is larger than {_MAX_TEXT} characters")
             if name == "partial_json":
@@ -75,6 +78,8 @@ class ServerBlock:
         if kind.endswith(_CALL):
             id_ = as_text(raw.get("id")) or ""
             name = as_text(raw.get("name")) or kind.removesuffix(_CALL)
+            if len(names) >= _MAX_NAMES:
+                del names[next(iter(names))]
             names[id_] = name
             return ServerToolCall(id_, name, as_object(raw.get("input")), WIRE, raw)
         id_ = as_text(raw.get("tool_use_id")) or as_text(raw.get("id")) or ""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from ._anthropic_blocks import WIRE, ServerBlock, is_server_block
+from ._anthropic_blocks import ServerBlock, is_server_block
 from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock
+from ._anthropic_sources import Sources
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import as_list, as_object, as_text, is_object, load, read
+from ._json import as_list, as_object, is_object, load, read
 from ._tool_calls import ToolCallAssembly
 from ._usage import anthropic_usage, merge_counts, same_counts
-from .chunks import Chunk, Citation, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
+from .chunks import Chunk, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
 from .errors import EventTooLarge, NotAStream, Truncated
 
 __all__ = ["AnthropicMachine"]
@@ -29,7 +30,6 @@ _REASONS: dict[str, StopReason] = {
 
 _MAX_OPEN_BLOCKS = 128  # they come one after the other; a server that ends none has no more than calls
 _MAX_SIGNATURE = 1024 * 1024
-_MAX_WAITING = 128
 
 _T = TypeVar("_T")
 
@@ -54,7 +54,7 @@ class AnthropicMachine:
         self._server_tools: dict[
             str, str
         ] = {}  # the names of the provider's tools, by the ids of their calls
-        self._citations: dict[int | None, list[Chunk]] = {}
+        self._sources = Sources()
         self._stop_reason: str | None = None
         self._counts: dict[str, Any] = {}
         self._usage: Usage | None = None
@@ -118,8 +118,7 @@ class AnthropicMachine:
 
     def finish(self, out: list[Chunk]) -> None:
         """The closed tool calls, and `Stop` with the last usage."""
-        for index in list(self._citations):
-            out += self._citations.pop(index)
+        self._sources.end_all(out)
         for index in list(self._signatures):
             self._sign(index, out)
         raw = self._stop_reason
@@ -153,7 +152,7 @@ class AnthropicMachine:
                 if block.text:
                     out.append(Text(block.text))
                 for citation in block.citations or ():
-                    self._cite(event.index, as_object(citation), out)
+                    self._sources.add(event.index, as_object(citation), out)
             case "thinking":
                 if block.thinking:
                     out.append(Thinking(block.thinking))
@@ -195,12 +194,12 @@ class AnthropicMachine:
                 if event.index in self._open_calls and delta.partial_json:
                     out.append(self._calls.add(event.index, None, None, delta.partial_json))
             case "citations_delta":
-                self._cite(event.index, delta.citation or {}, out)
+                self._sources.add(event.index, delta.citation or {}, out)
             case _:
                 pass
 
     def _block_stop(self, event: AnthropicEvent, out: list[Chunk]) -> None:
-        out += self._citations.pop(event.index, ())
+        self._sources.end(event.index, out)
         self._sign(event.index, out)
         block = self._server_blocks.pop(event.index, None)
         if block is not None:
@@ -213,18 +212,6 @@ class AnthropicMachine:
         if len(signature) > _MAX_SIGNATURE:
             raise EventTooLarge(f"a signature is larger than {_MAX_SIGNATURE} characters")
         _remember(self._signatures, index, signature)
-
-    def _cite(self, index: int | None, told: dict[str, Any], out: list[Chunk]) -> None:
-        """Keep a source until its text has ended; of very many the first come before."""
-        url = as_text(told.get("url")) or as_text(told.get("source"))
-        title = as_text(told.get("title")) or as_text(told.get("document_title"))
-        text = as_text(told.get("cited_text"))
-        if url or title or text:
-            waiting = self._citations.get(index, [])
-            _remember(self._citations, index, waiting)
-            waiting.append(Citation(url, title, text, WIRE, told))
-            if len(waiting) >= _MAX_WAITING:
-                out += self._citations.pop(index)
 
     def _sign(self, index: int | None, out: list[Chunk]) -> None:
         signature = self._signatures.pop(index, None)

@@ -277,7 +277,7 @@ def test_a_summary_in_the_place_of_earlier_turns_is_kept():
     pieces = [{"type": "compaction_delta", "content": text, "n": 1, "x": None} for text in ("so ", "far")]
     raw = {"type": "compaction", "content": "so far", "n": 1}
     content = {"content": "so far", "n": 1}
-    assert _turn(*_block(0, *pieces, type="compaction", content=None), reason="compaction") == [
+    assert _turn(*_block(0, *pieces, type="compaction", content=None, n=0), reason="compaction") == [
         ServerToolResult("", "compaction", content, _WIRE, raw),
         Stop("pause", Usage(3, 1, raw=_COUNTS), "compaction"),
     ]
@@ -298,6 +298,21 @@ def test_a_block_of_the_provider_has_a_bound():
     assert chunks == _HEAD
     assert isinstance(error, EventTooLarge)
     assert str(error).startswith("a block of the provider is larger than 1048576 characters")
+
+
+def test_names_of_the_providers_tools_are_not_gathered_without_end():
+    """A result names its tool by its call, if that was one of the last."""
+    blocks = [
+        event
+        for n in range(200)
+        for event in _block(n, type="server_tool_use", id=f"s{n}", name="web_search", input={})
+    ]
+    late = [
+        _block(200 + n, type="x_tool_result", tool_use_id=id_, content=n)
+        for n, id_ in enumerate(("s0", "s199"))
+    ]
+    chunks = _turn(*blocks, *late[0], *late[1])
+    assert [chunk.name for chunk in chunks if isinstance(chunk, ServerToolResult)] == ["x", "web_search"]
 
 
 def test_text_and_thinking_may_come_with_the_block():
