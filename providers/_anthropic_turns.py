@@ -124,9 +124,7 @@ def _block(provider: str, part: Part) -> Block | None:
             return image_block(provider, part)
         case File():
             return file_block(provider, part)
-        case CachePoint() | Citation():  # dealt with by `_add`
-            return None
-        case Media():  # refused by `check_conversation`
+        case CachePoint() | Citation() | Media():  # seen to by `_add`, or refused by `check_conversation`
             return None
         case _:  # pragma: no cover - the type checkers prove it
             assert_never(part)
