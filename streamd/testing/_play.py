@@ -14,7 +14,7 @@ from ._kind import Phase, Strike
 from ._render import render
 from ._reply import Reply
 from ._scenario import Scenario
-from ._script import script
+from ._script import opening, script
 from ._stage import Stage
 from ._steps import Request, Script
 from ._trace import Attempt, Trace
@@ -53,6 +53,7 @@ class Play:
         self._kinds = [kind_named(fault.name) for fault in plan]
         self._left = [fault.times for fault in plan]
         self._attempts = 0
+        self._turn = 1
         self._opened: dict[int, tuple[Reply, tuple[int, ...]]] = {}
 
     def stage(self) -> Stage:
@@ -77,16 +78,14 @@ class Play:
     def peek(self, connection: int) -> Script:
         """How the next request of a connection is read."""
         opened = self._opened.get(connection)
-        return (
-            script(replace(opened[0], framing="close"))[:1] if opened and opened[0].reading != "whole" else ()
-        )
+        return () if opened is None else opening(opened[0])
 
     def next(self, connection: int, request: Request | None) -> Script:
         """The script for a request."""
-        turn = 1
         if request is not None and request.body:
-            turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
-        return script(self.answer(turn, connection).reply)
+            self._turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
+        # A request that was not read is taken for one for the turn that was asked for last.
+        return script(self.answer(self._turn, connection).reply)
 
     def answer(self, turn: int, connection: int | None = None) -> Attempt:
         """The next attempt: what a request for this turn, from 1, is answered on this connection."""
@@ -98,6 +97,10 @@ class Play:
             reply = replace(reply, reading=opened.reading, cut=opened.cut)
         reply, struck = self._struck(reply, _LATE, self._attempts, turn)
         return self._note(self._attempts, turn, reply, (*early, *struck))
+
+    def note(self, what: str) -> None:
+        """Write down what else the server saw."""
+        self._trace.add(self._clock(), "server", what)
 
     def _struck(
         self, reply: Reply, phases: tuple[Phase, ...], number: int, turn: int | None
@@ -116,17 +119,23 @@ class Play:
         return Strike(self._plan[place], self._wire, rng, number, turn or 0)
 
     def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> Attempt:
-        now, delivery = self._clock(), delivery_of(reply)
+        delivery = delivery_of(reply)
         expect = tuple(
             self._kinds[place].expect(delivery, self._strike(place, number, turn)) for place in struck
         )
         attempt = Attempt(
-            number=number, turn=turn, at=now, reply=reply, faults=struck, delivery=delivery, expect=expect
+            number=number,
+            turn=turn,
+            at=self._clock(),
+            reply=reply,
+            faults=struck,
+            delivery=delivery,
+            expect=expect,
         )
         self._trace.attempts.append(attempt)
         faults = ", ".join(str(self._plan[place]) for place in struck) or "none"
         asked = "no connection" if turn is None else f"turn {turn}"
-        self._trace.add(now, "server", f"attempt {number}: {asked}; faults: {faults}")
+        self.note(f"attempt {number}: {asked}; faults: {faults}")
         return attempt
 
 

@@ -7,9 +7,15 @@ import math
 from ._reply import Edit, Ending, Layout, Reply, layout
 from ._steps import CLOSE, FIN, HEAD_ONLY, KEEP_OPEN, RST, UNREAD, Delay, Flood, Script, Step, chunk
 
-__all__ = ["script"]
+__all__ = ["opening", "script"]
 
+_OPENINGS: dict[str, Script] = {"whole": (), "head": (HEAD_ONLY,), "none": (UNREAD,)}
 _ENDINGS: dict[Ending, Step] = {"fin": FIN, "rst": RST, "stall": KEEP_OPEN, "close": CLOSE}
+
+
+def opening(reply: Reply) -> Script:
+    """The step that says how much of the request is read; none where all of it is."""
+    return _OPENINGS[reply.reading]
 
 
 def script(reply: Reply) -> Script:
@@ -26,9 +32,7 @@ def script(reply: Reply) -> Script:
     elif reply.framing == "close" and ending is None:
         ending = "fin"
     inserted = _inserted(reply, laid)
-    steps: list[Step] = []
-    if reply.reading != "whole":
-        steps.append(HEAD_ONLY if reply.reading == "head" else UNREAD)
+    steps = list(opening(reply))
     at = 0
     for mark in sorted({*_marks(reply, laid), *inserted, stop}):
         if mark > stop:

@@ -37,6 +37,16 @@ class SimulatedNetwork(Network):
         super().__init__(play, nursery, buffer=buffer)
         self._plays = play
 
+    async def handle(self, stream: trio.abc.Stream, index: int | None = None) -> None:
+        """Serve one connection to its end, and write that down."""
+        index = self.admit() if index is None else index
+        try:
+            await super().handle(stream, index)
+        finally:
+            record = self.connections[index]
+            who = "the client" if record.client_closed.is_set() else "the server"
+            self._plays.note(f"connection {index + 1} closed by {who} after {record.sent} bytes")
+
     async def connect(self, host: str, port: int) -> trio.abc.Stream:
         """A connection to the server, whatever the host, unless a fault strikes.
 
