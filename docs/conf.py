@@ -1,6 +1,11 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+import importlib.util
+import inspect
+import re
+
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.inspect import TypeAliasForwardRef
 
 import streamd
@@ -31,9 +36,25 @@ python_use_unqualified_type_names = True
 
 
 def keep_colons(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Begin a property's docstring with an empty comment: napoleon takes its first line up to a colon for a type."""
-    if what in {"attribute", "property"}:
+    """Begin a value's docstring with an empty comment: napoleon takes its first line up to a colon for a type."""
+    if what in {"attribute", "data", "property"}:
         lines[:0] = ["..", ""]
+
+
+def aliases_comment(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Take what is said of an alias from where it is made: autodoc does not follow the package that hands it on."""
+    if what == "data":
+        module, _, alias = name.rpartition(".")
+        while found := re.search(
+            rf"^from (\S+) import {alias} as",
+            inspect.getsource(importlib.import_module(module)),
+            re.MULTILINE,
+        ):
+            module = importlib.util.resolve_name(found[1], module)
+        comments = ModuleAnalyzer.for_module(module).find_attr_docs()
+        lines[:] = comments.get(("", alias), [])
 
 
 # Otherwise an alias inside a list is shown as TypeAliasForwardRef('Chunk').
@@ -50,4 +71,5 @@ def shared_names(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Add what is not an extension of its own."""
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
+    app.connect("autodoc-process-docstring", aliases_comment, priority=300)
     app.connect("source-read", shared_names)

@@ -25,7 +25,9 @@ SKY = {"Oslo": "clear, 4 °C", "Bergen": "rain, 9 °C"}
 async def weather(city: str, about: streamd.ToolContext) -> str:
     """The present weather of a city."""
     if city == "Bergen":
-        print("tree     ", render(about.session.tree()).replace("\n", "\n          "))
+        # A line also tells where its task waits; that is left out here.
+        lines = [line.partition(", at ")[0] for line in render(about.session.tree()).splitlines()]
+        print("tree     ", "\n          ".join(lines))
     await trio.sleep(0.3)
     return SKY[city]
 

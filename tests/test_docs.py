@@ -1,6 +1,7 @@
 """The documents: every example runs, prints what the page says where no model has a say, and names what is there."""
 
 import importlib
+import inspect
 import re
 import typing
 from collections.abc import Iterator
@@ -86,3 +87,18 @@ def test_the_tutorial_matches_every_chunk() -> None:
     assert {member.__name__ for member in typing.get_args(Chunk)} == set(
         re.findall(r"streamd\.(\w+)\(", " ".join(cases))
     )
+
+
+@pytest.mark.parametrize("name", ["streamd", "streamd.providers", "streamd.supervisors"])
+def test_the_reference_has_every_public_name(name: str) -> None:
+    """Classes and functions are there by themselves; what is neither, an alias or a table, is named."""
+    reference = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    package = importlib.import_module(name)
+    named = set(re.findall(r"^\.\. autodata:: (\S+)$", reference, re.MULTILINE))
+    others = {
+        each
+        for each in package.__all__
+        if not inspect.isclass(getattr(package, each)) and not inspect.isroutine(getattr(package, each))
+    }
+    assert {each for each in others if not {f"{name}.{each}", f"streamd.{each}"} & named} == set()
+    assert f".. automodule:: {name}\n" in reference
