@@ -87,7 +87,7 @@ class SSEChunkDecoder:
         self._body: bytearray | None = None  # collects a body that is no event stream
         self._is_page = False
         self._streaming = False
-        self._events = 0
+        self._any = False  # whether there was an event
         self._spent = False
 
     @property
@@ -178,16 +178,16 @@ class SSEChunkDecoder:
     def _stream(self, data: bytes, out: list[Chunk]) -> None:
         frames = self._frames
         machine = self._machine
-        if not self._events and len(self._head) < _QUOTED:
+        if not self._any and len(self._head) < _QUOTED:
             self._head += data[: _QUOTED - len(self._head)]
         for event in frames.feed(data):
+            self._any = True
             try:
                 machine.event(event.event, event.data, out)
             except UNREADABLE as error:
                 raise _malformed(event, error) from error
             if machine.done:
                 return
-            self._events += 1
         if frames.failure is not None:
             raise frames.failure
         if isinstance(frames, JSONArrayDecoder) and frames.ended and machine.terminal:
@@ -209,7 +209,7 @@ class SSEChunkDecoder:
             return
         if machine.terminal:
             machine.finish(out)
-        elif self._events:
+        elif self._any:
             raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
         elif self._is_other_text():
             raise NotAStream(f"the body is not an event stream: {excerpt(self._head)}")
@@ -218,7 +218,7 @@ class SSEChunkDecoder:
 
     def _is_document(self, last: ServerSentEvent) -> bool:
         """Whether the body is one line without an end that is whole: it may be anything that is JSON."""
-        return isinstance(self._frames, NDJSONDecoder) and not self._events and last.data.endswith(b"}")
+        return isinstance(self._frames, NDJSONDecoder) and not self._any and last.data.endswith(b"}")
 
     def _is_other_text(self) -> bool:
         if isinstance(self._frames, JSONArrayDecoder):

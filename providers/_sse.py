@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from ._json import UNREADABLE, as_list, as_object, load
@@ -11,6 +13,9 @@ __all__ = ["SSEDecoder", "ServerSentEvent"]
 
 _BOM = b"\xef\xbb\xbf"
 _RETRY_DIGITS = 15
+# An event as nearly all are: a name or none, and one line of data. Its marks and line ends are so many bytes.
+_USUAL = re.compile(rb"^(?:event: ([^\n]++)\n)?data: ([^\n]*+)\n\n", re.MULTILINE)
+_DATA_MARKS, _NAME_MARKS = len(b"data: \n\n"), len(b"event: \n")
 
 
 class ServerSentEvent(Struct, frozen=True, gc=False):
@@ -83,17 +88,16 @@ class SSEDecoder:
         if b"\r" in data:
             self._after_cr = data[-1] == 13
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        tail = self._tail
         events: list[ServerSentEvent] = []
-        if b"\n\n" not in data and not (data.startswith(b"\n") and tail.endswith(b"\n")):
-            tail += data
-        else:
-            blocks = (bytes(tail) + data if tail else data).split(b"\n\n")
-            self._tail = bytearray(blocks.pop())
-            self._dispatch(blocks, events)
-        if len(self._tail) > self._limit + 2:
+        tail = self._tail
+        known = len(tail) - 1  # where a blank line may begin that was not there before
+        tail += data
+        end = tail.rfind(b"\n\n", known if known > 0 else 0) + 2
+        if end > 1:
+            del tail[: self._dispatch(end, events)]
+        if len(tail) > self._limit + 2:
             self._fail()
-        if self.failure is not None and not events:
+        if not events and self.failure is not None:
             raise self.failure
         return events
 
@@ -118,19 +122,27 @@ class SSEDecoder:
             return head[3:]
         return head
 
-    def _dispatch(self, blocks: list[bytes], events: list[ServerSentEvent]) -> None:
+    def _dispatch(self, size: int, events: list[ServerSentEvent]) -> int:
+        """Read the first so many bytes of the tail, which end with a blank line; say how many that were."""
         end = self._end
-        limit = self._limit
+        id_ = self._id
+        for name, data in _USUAL.findall(self._tail, 0, size):
+            end += len(data) + _DATA_MARKS + (len(name) + _NAME_MARKS if name else 0)
+            events.append(ServerSentEvent(data, name, id_, end))
+        if end - self._end == size <= self._limit:  # they fill the bytes, so nothing stands between them
+            self._end = end
+            return size
+        events.clear()
+        *blocks, rest = bytes(self._tail[:size]).split(b"\n\n")
         for block in blocks:
-            end += len(block) + 2
-            if len(block) > limit:
+            self._end += len(block) + 2
+            if len(block) > self._limit:
                 self._fail()
                 break
-            if block[:6] == b"data: " and b"\n" not in block:
-                events.append(ServerSentEvent(block[6:], b"", self._id, end))
-            elif (event := self._parse(block, end)) is not None:
+            event = self._parse(block, self._end)
+            if event is not None:
                 events.append(event)
-        self._end = end
+        return size - len(rest)
 
     def _parse(self, block: bytes, end: int) -> ServerSentEvent | None:
         name = b""

@@ -86,6 +86,16 @@ def test_an_event_without_its_blank_line_is_pending():
     assert decoder.pending() == ServerSentEvent(b"b", b"", b"", 16)
 
 
+def test_the_place_of_an_event_is_the_same_at_every_cut():
+    """It is after the event's own blank line, however many follow, and whether or not other lines stand between."""
+    body = b"data: a\n\n\nevent: x\ndata: b\n\n: c\n\n\n\ndata: d\ndata: e\n\n"
+    expected = [(b"a", 9), (b"b", 28), (b"d\ne", 52)]
+    for size in range(1, len(body) + 1):
+        decoder = SSEDecoder()
+        pieces = (body[at : at + size] for at in range(0, len(body), size))
+        assert [(event.data, event.end) for piece in pieces for event in decoder.feed(piece)] == expected
+
+
 def test_an_error_field_is_read_only_where_asked_for():
     """The specification ignores it; llama.cpp reports failures with it."""
     assert _events(b"error: {}\n\n") == []
