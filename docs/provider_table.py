@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from streamd.providers import FORMATS, PROVIDERS, ProviderRow
+from streamd.providers._aws_credentials import CREDENTIALS_ENV
 
 PAGE = Path(__file__).with_name("providers.md")
 BEGIN, END = "<!-- the table: begin -->\n", "<!-- the table: end -->\n"
@@ -23,6 +24,7 @@ def cells(name: str, row: ProviderRow) -> tuple[str, ...]:
     way = f"`{row.key_header}`" if row.key_header else "bearer"
     key = [f"{code(*row.key_env)} ({way})"] if row.key_env else []
     key += [f"{code(*row.token_env)} (bearer)"] if row.token_env else []
+    key += [f"else signed: {code(*CREDENTIALS_ENV)}"] if row.signed_for else []
     settings = [
         f"`{each.name}`: {code(*each.env) or 'no variable'}{default(each.default)}" for each in row.settings
     ]

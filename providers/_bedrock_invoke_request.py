@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from ._anthropic_request import AnthropicQuirks, anthropic_body
 from ._bedrock_converse_request import ConverseQuirks, converse_fields
-from ._conversation import encode_json
+from ._conversation import check_conversation, encode_json
 from .errors import ConfigError
-from .messages import Context, File, Options
+from .messages import Context, File, Image, Options
 
 __all__ = ["InvokeQuirks", "invoke_body"]
 
@@ -43,14 +43,21 @@ def invoke_body(
     """The JSON body that asks for one streamed turn: Anthropic's or Nova's own.
 
     Raises:
-        ConfigError: For a model of another maker, and for what the model's wire cannot carry.
+        ConfigError: For a model of another maker, and for what the model's wire cannot carry: on Bedrock Anthropic's
+            take images and files as data alone, and Nova's no documents.
     """
+    check_conversation(provider, context, options, also={"user": (File,)})
     maker = quirks.model or _maker(options.model)
+    given = [part for message in context.messages for part in message.content]
     if maker == "anthropic":
+        if any(isinstance(part, Image | File) and part.data is None for part in given):
+            raise ConfigError(
+                f"{provider}: Anthropic's models take an image or a file as `data` only, on Bedrock"
+            )
         own = AnthropicQuirks(output=quirks.output, version=_VERSION, stream=False)
         return anthropic_body(provider, context, options, own)
     if maker == "nova":
-        if any(isinstance(part, File) and _is_document(part) for m in context.messages for part in m.content):
+        if any(isinstance(part, File) and _is_document(part) for part in given):
             raise ConfigError(
                 f"{provider}: Nova takes documents only by Converse: use the provider 'bedrock'"
             )

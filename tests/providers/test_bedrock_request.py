@@ -446,6 +446,27 @@ def test_novas_models_in_their_own_words() -> None:
         invoked(Context((Message.user("hi", File(data=b"a")),)), Options(NOVA))
 
 
+@pytest.mark.parametrize(
+    "part", [Image(url="https://x.test/a.png"), File(url="https://x.test/a.pdf"), File(file_id="f-1")]
+)
+def test_anthropics_models_fetch_nothing_on_bedrock(part: Image | File) -> None:
+    """An image or a file is given as its data; that is said before anything is sent."""
+    with pytest.raises(
+        ConfigError, match=r"^here: Anthropic's models take an image or a file as `data` only"
+    ):
+        invoked(Context((Message.user("hi", part),)), Options(CLAUDE))
+    sent = invoked(Context((Message.user("hi", Image("image/png", b"a")),)), Options(CLAUDE))
+    assert sent["messages"][0]["content"][1]["source"]["data"] == "YQ=="
+
+
+@pytest.mark.parametrize("wire", ["bedrock-converse", "bedrock-invoke"])
+@pytest.mark.parametrize(("context", "options"), [(None, PLAIN), (ASK, 5), (ASK, None)])
+def test_what_is_no_conversation(wire: str, context: Any, options: Any) -> None:
+    """It is refused by name, as on every wire."""
+    with pytest.raises(ConfigError, match=r"^here: "):
+        Service("here", FORMATS[wire], "https://x.test").request(context, options)
+
+
 def test_whose_words_a_model_takes() -> None:
     """What its name does not tell may be said; what is not known is refused."""
     profile = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc123"
