@@ -36,7 +36,9 @@ def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None)
 
     `api_key` is sent as the provider wants its keys sent, `auth_token` always as a bearer token. Either is a `str`, a
     `Secret`, or a function that takes nothing and gives one of the two: it is called for every request, and as it is
-    called in the event loop it gives at once the token it holds.
+    called in the event loop it gives at once the token it holds. A provider of AWS takes `credentials` besides, with
+    which requests are signed where there is neither: `AWSCredentials`, a sequence of the access key's id, the secret
+    key and the session's token or None, or a function that gives one of the two.
 
     Args:
         provider: A name such as `"anthropic"`, a `Provider`, `("openai", {"base_url": "https://..."})`, or
