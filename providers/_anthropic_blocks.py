@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ._json import as_object, as_text, is_object
 from ._tool_calls import arguments_object
 from .chunks import Chunk, ServerToolCall, ServerToolResult
 from .errors import EventTooLarge
 
-__all__ = ["WIRE", "ServerBlock", "is_server_block"]
+__all__ = ["WIRE", "ServerBlock", "call_caller", "caller_signature", "is_server_block"]
 
 WIRE = "anthropic-messages"
 
@@ -27,6 +29,24 @@ _MAX_NAMES = 128
 def is_server_block(kind: str) -> bool:
     """Whether a block of this type is the provider's own matter, which goes back as it came."""
     return kind not in _OWN
+
+
+def caller_signature(caller: dict[str, Any] | None) -> str | None:
+    """What goes back with a call that the provider's code made, as JSON; None where the model made it itself.
+
+    https://platform.claude.com/docs/en/agents-and-tools/tool-use/programmatic-tool-calling
+    """
+    told = {name: text for name, value in (caller or {}).items() if (text := as_text(value))}
+    if told.get("type", "direct") == "direct":
+        return None
+    return msgspec.json.encode({"caller": told}).decode()
+
+
+def call_caller(signature: str | None) -> dict[str, Any]:
+    """The field of a call that has such a signature; another wire's signature is none of it."""
+    if not signature or not signature.startswith('{"caller"'):
+        return {}
+    return arguments_object(signature) or {}
 
 
 class ServerBlock:

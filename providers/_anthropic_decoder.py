@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from ._anthropic_blocks import ServerBlock, is_server_block
+from msgspec.structs import replace
+
+from ._anthropic_blocks import ServerBlock, caller_signature, is_server_block
 from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock
 from ._anthropic_sources import Sources
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import as_list, as_object, is_object, load, read
+from ._json import as_list, as_object, as_text, is_object, load, read
 from ._tool_calls import ToolCallAssembly
 from ._usage import anthropic_usage, merge_counts, same_counts
 from .chunks import Chunk, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
@@ -49,6 +51,8 @@ class AnthropicMachine:
         self._calls = ToolCallAssembly()
         self._open_calls: dict[int | None, int] = {}  # the block's index on the wire, and the call's place
         self._closed_calls: set[int] = set()
+        self._callers: dict[int, str] = {}  # by the call's place
+        self._told = Metadata()
         self._signatures: dict[int | None, str] = {}
         self._server_blocks: dict[int | None, ServerBlock] = {}
         self._server_tools: dict[
@@ -129,7 +133,7 @@ class AnthropicMachine:
             reason = "tool_calls"
         if reason == "tool_calls" and not calls:
             reason = "incomplete"
-        out += calls
+        out += [replace(call, signature=self._callers.get(call.index)) for call in calls]
         out.append(Stop(reason, self._usage, raw))
         self.done = True
 
@@ -138,8 +142,8 @@ class AnthropicMachine:
             return
         self._begun = True
         if event.message is not None:
-            if event.message.id or event.message.model:
-                out.append(Metadata(event.message.id or None, event.message.model or None))
+            told = event.message
+            self._tell(Metadata(told.id or None, told.model or None, _container(told.container)), out)
             self._count(event.message.usage, out)
 
     def _block_start(self, event: AnthropicEvent, out: list[Chunk]) -> None:
@@ -170,10 +174,17 @@ class AnthropicMachine:
         self._begun = True
         _remember(self._server_blocks, index, ServerBlock(as_object(raw)))
 
+    def _tell(self, told: Metadata, out: list[Chunk]) -> None:
+        if told != self._told:
+            self._told = told
+            out.append(told)
+
     def _open_call(self, index: int | None, block: ContentBlock, out: list[Chunk]) -> None:
         delta = self._calls.add(index, block.id, block.name, block.input or None)
         _remember(self._open_calls, index, delta.index)
         self._closed_calls.discard(delta.index)
+        if (signature := caller_signature(block.caller)) is not None:
+            self._callers[delta.index] = signature
         out.append(delta)
 
     def _block_delta(self, event: AnthropicEvent, out: list[Chunk]) -> None:
@@ -220,8 +231,10 @@ class AnthropicMachine:
 
     def _message_delta(self, event: AnthropicEvent, out: list[Chunk]) -> None:
         self._count(event.usage, out)
-        if event.delta is not None and event.delta.stop_reason:
-            self._stop_reason = event.delta.stop_reason
+        if event.delta is not None:
+            self._stop_reason = event.delta.stop_reason or self._stop_reason
+            if (container := _container(event.delta.container)) is not None:
+                self._tell(replace(self._told, container=container), out)
 
     def _message_stop(self, out: list[Chunk]) -> None:
         if not self._begun:
@@ -237,6 +250,10 @@ class AnthropicMachine:
         if usage is not None and not same_counts(self._usage, usage):
             self._usage = usage
             out.append(usage)
+
+
+def _container(told: dict[str, Any] | None) -> str | None:
+    return as_text((told or {}).get("id"))
 
 
 def _remember(blocks: dict[int | None, _T], index: int | None, value: _T) -> None:

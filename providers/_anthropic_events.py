@@ -25,6 +25,7 @@ class ContentBlock(Struct, gc=False):
     signature: str | None = None
     data: str | None = None
     citations: list[Any] | None = None
+    caller: dict[str, Any] | None = None
 
 
 class ContentDelta(Struct, gc=False):
@@ -37,6 +38,7 @@ class ContentDelta(Struct, gc=False):
     partial_json: str | None = None
     citation: dict[str, Any] | None = None
     stop_reason: str | None = None
+    container: dict[str, Any] | None = None
 
 
 class WholeMessage(Struct, gc=False):
@@ -48,6 +50,7 @@ class WholeMessage(Struct, gc=False):
     content: list[ContentBlock] | None = None
     stop_reason: str | None = None
     usage: dict[str, Any] | None = None
+    container: dict[str, Any] | None = None
 
 
 class AnthropicEvent(Struct, gc=False):

@@ -10,12 +10,13 @@ from ._answer_tool import answer_choice, answer_tool
 from ._anthropic_cache import cached_prompt
 from ._anthropic_turns import system_blocks, turns_of
 from ._conversation import check_conversation, encode_json
-from ._json import as_object
+from ._json import as_object, as_text
 from ._strict_schema import anthropic_schema
+from .chunks import Metadata
 from .errors import ConfigError
 from .messages import Context, File, Options, ToolSpec
 
-__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicQuirks", "anthropic_body"]
+__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicQuirks", "anthropic_body", "anthropic_state"]
 
 DEFAULT_MAX_TOKENS = 8192
 """The bound on the output where the caller names none: the wire requires one, and current models take this one."""
@@ -50,7 +51,8 @@ def anthropic_body(
     to the top, behind `context.system`. `max_tokens` is required; where the caller gives none it is
     `DEFAULT_MAX_TOKENS`. `tool_choice` is sent only beside tools. An output is asked for as `quirks` says, or as a tool
     where its schema cannot be expressed; a model that is to think chooses that tool by itself, as the wire forces none
-    on it. What is cached is what cache points and `options.cache` say; see `cached_prompt`. What is in beta is asked
+    on it. What is cached is what cache points and `options.cache` say; see `cached_prompt`. The container of
+    `context.provider_state` is gone on in, with the skills that `options.extra_body` names. What is in beta is asked
     for by the field `anthropic-beta` of `options.extra_headers`.
 
     Raises:
@@ -94,7 +96,20 @@ def anthropic_body(
         "stop_sequences": list(options.stop) or None,
     }
     body.update((name, value) for name, value in given.items() if value is not None)
-    return encode_json(provider, {**body, **extra})
+    return encode_json(provider, {**body, **extra, **_container(context, extra.get("container"))})
+
+
+def anthropic_state(metadata: Metadata) -> dict[str, Any]:
+    """What the next request's `Context.provider_state` is to hold: where the provider's own tools go on."""
+    return {"container": metadata.container} if metadata.container else {}
+
+
+def _container(context: Context, asked: object) -> dict[str, Any]:
+    """The container to go on in, together with what the caller asks of it; the caller's own comes before."""
+    known = as_text(context.provider_state.get("container"))
+    if known is None or isinstance(asked, str):
+        return {}
+    return {"container": {"id": known, **as_object(asked)} if asked else known}
 
 
 def _thinks(options: Options) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, assert_never
 
-from ._anthropic_blocks import WIRE
+from ._anthropic_blocks import WIRE, call_caller
 from ._anthropic_files import file_block, image_block
 from ._conversation import sound_text
 from .chunks import (
@@ -114,8 +114,9 @@ def _block(provider: str, part: Part) -> Block | None:
             return {"type": "thinking", "thinking": text, "signature": signature} if signature else None
         case RedactedThinking(data):
             return {"type": "redacted_thinking", "data": data}
-        case ToolCall(_, id_, name, arguments):
-            return {"type": "tool_use", "id": id_, "name": name, "input": arguments}
+        case ToolCall(_, id_, name, arguments, signature):
+            call = {"type": "tool_use", "id": id_, "name": name, "input": arguments}
+            return {**call, **call_caller(signature)}
         case ToolResult():
             return _tool_result(part)
         case ServerToolCall(wire=wire, raw=raw) | ServerToolResult(wire=wire, raw=raw):

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ._anthropic_request import AnthropicQuirks, anthropic_body
+from ._anthropic_request import AnthropicQuirks, anthropic_body, anthropic_state
 from ._bedrock_converse_request import ConverseQuirks, converse_body
 from ._bedrock_error import bedrock_error
 from ._bedrock_invoke_request import InvokeQuirks, invoke_body
@@ -110,6 +110,7 @@ FORMATS: dict[str, WireFormat] = {
             decoder=WIRES["anthropic-messages"],
             quirks=AnthropicQuirks(),
             headers=(("anthropic-version", "2023-06-01"),),  # docs.anthropic.com/en/api/versioning
+            state=anthropic_state,
         ),
         # platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
         WireFormat(

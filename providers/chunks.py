@@ -191,10 +191,14 @@ class Media(Struct, frozen=True, gc=False, tag="media"):
 
 
 class Metadata(Struct, frozen=True, gc=False, tag="metadata"):
-    """What the provider says of the response itself, before any content."""
+    """What the provider says of the response itself, mostly before any content; what is said last counts.
+
+    `container` is the place in which the provider's own tools have run, where the next request has to name it.
+    """
 
     response_id: str | None = None
     model: str | None = None
+    container: str | None = None
 
 
 class Usage(Struct, frozen=True, tag="usage"):

@@ -14,6 +14,7 @@ from streamd.providers import (
     Context,
     File,
     Message,
+    Metadata,
     Options,
     Part,
     ServerToolCall,
@@ -294,3 +295,45 @@ def test_sources_stand_on_their_text() -> None:
         {"type": "text", "text": "a", "citations": [SOURCE, SOURCE]},
         {"type": "text", "text": "b"},
     ]
+
+
+CODE = {"type": "code_execution_20250825", "tool_id": "s_1"}
+
+
+def test_the_providers_code_may_call_the_callers_tools() -> None:
+    """Such a call is one to run, and goes back with the name of its caller; another wire's signature does not."""
+    call = {"type": "tool_use", "id": "c", "name": "now", "input": {}, "caller": CODE}
+    direct = call | {"id": "d", "caller": {"type": "direct"}}
+    whole = {"type": "message", "content": [call, direct], "stop_reason": "tool_use"}
+    chunks, error = decode(WIRE, json.dumps(whole).encode())
+    assert error is None
+    message = fold(chunks)
+    assert [made.id for made in message.tool_calls] == ["c", "d"]
+    sent = blocks(*message.content, role="assistant")
+    assert sent == [call, {"type": "tool_use", "id": "d", "name": "now", "input": {}}]
+    odd = [ToolCall(0, "c", "now", {}, signature) for signature in ("c2ln", '{"caller"', '{"google":{}}')]
+    assert not any("caller" in block for block in blocks(*odd, role="assistant"))
+
+
+def test_the_container_is_gone_on_in() -> None:
+    """What is said of it last goes back with the next request, beside what the caller asks of it."""
+    start = {"type": "message_start", "message": {"type": "message", "id": "m", "container": None}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "container": {"id": "cont_1"}}}
+    chunks, error = decode(WIRE, named(start, end, end, {"type": "message_stop"}))
+    assert error is None
+    told = [chunk for chunk in chunks if isinstance(chunk, Metadata)]
+    assert told == [Metadata("m"), Metadata("m", None, "cont_1")]
+    state = SERVER.state(told[-1])
+    assert state == {"container": "cont_1"}
+    assert SERVER.state(told[0]) == {}
+    context = Context((Message.user("hi"),), provider_state=state)
+    skills = [{"type": "anthropic", "skill_id": "pptx"}]
+    asked = (None, {"skills": skills}, {"id": "cont_2"}, "cont_3")
+    sent = [body(context, extra_body={"container": given} if given else {}) for given in asked]
+    assert [each["container"] for each in sent] == [
+        "cont_1",
+        {"id": "cont_1", "skills": skills},
+        {"id": "cont_2"},
+        "cont_3",
+    ]
+    assert "container" not in body(Context((Message.user("hi"),)))
