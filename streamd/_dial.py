@@ -81,7 +81,7 @@ async def dial(
             return stream
     except trio.TooSlowError as exc:
         message = f"no connection to {origin}: the connect timer fired after {timeout:g} s"
-        raise ConnectFailed(message) from exc
+        raise ConnectFailed(message, which="connect") from exc
     except UnicodeError as exc:
         raise ConfigError(f"the host of {origin} is no name that can be looked up: {exc}") from exc
     except (OSError, trio.BrokenResourceError) as exc:

@@ -133,6 +133,12 @@ def _connect_failed(exc: BaseException, phase: Phase) -> TransportError:
     )
 
 
+def _connect_timed_out(exc: BaseException, phase: Phase) -> TransportError:
+    return ConnectFailed(
+        f"could not connect: the connect timer fired ({type(exc).__name__})", which="connect"
+    )
+
+
 def _lost(exc: BaseException, phase: Phase) -> TransportError:
     return ConnectionLost(f"the connection broke ({type(exc).__name__}): {exc}", phase=phase)
 
@@ -161,8 +167,8 @@ def _unusable(exc: BaseException, phase: Phase) -> StreamdError:
 _FOREIGN = {
     # By name, as httpx and httpx2 have the same tree of classes and share none of them.
     "ConnectError": _connect_failed,
-    "ConnectTimeout": _connect_failed,
-    "PoolTimeout": _connect_failed,
+    "ConnectTimeout": _connect_timed_out,
+    "PoolTimeout": _connect_timed_out,
     "ProxyError": _connect_failed,
     "WriteError": _sending,
     "WriteTimeout": _sending,

@@ -105,14 +105,17 @@ class ConnectFailed(TransportError):
     """No connection was made: the name, the refusal, the TLS handshake or the connect timer.
 
     Nothing was sent, so another attempt is safe; `retryable` is false where it would fail the same way (a
-    certificate that does not verify).
+    certificate that does not verify). `which` is `connect` where that timer fired.
     """
 
     retryable: bool = True
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool = True, which: Literal["connect"] | None = None
+    ) -> None:
         super().__init__(message, phase="connect")
         self.retryable = retryable
+        self.which = which
 
 
 class ConnectionLost(TransportError):
