@@ -24,7 +24,7 @@ _MAX_DATA = 32 * 1024 * 1024  # of an image, of what is encrypted, or of what su
 class _Open(Struct):
     """What has come of one block."""
 
-    signature: str = ""
+    signature: list[str] = []
     redacted: list[str] = []
     images: list[str] = []
     image_type: str = "image/png"
@@ -45,9 +45,8 @@ class ConverseBlocks:
     def sign(self, index: int | None, signature: str) -> None:
         """Take a piece of the signature of a block of reasoning."""
         block = self._block(index)
-        block.signature += signature
-        if len(block.signature) > _MAX_TEXT:
-            raise EventTooLarge(f"a signature is larger than {_MAX_TEXT} characters")
+        _grow(block, len(signature), _MAX_TEXT, "a signature")
+        block.signature.append(signature)
 
     def redact(self, index: int | None, data: str) -> None:
         """Take a piece of a block of reasoning that is encrypted."""
@@ -96,7 +95,7 @@ class ConverseBlocks:
         if block is None:
             return
         if block.signature:
-            out.append(Thinking("", block.signature))
+            out.append(Thinking("", "".join(block.signature)))
         if block.redacted:
             out.append(RedactedThinking(_joined(block.redacted)))
         if block.images:

@@ -57,9 +57,10 @@ def _headers(
 
 def _auth(name: str, row: ProviderRow, options: Mapping[str, Any], environ: Mapping[str, str]) -> Auth:
     """An option before the environment, a key before a token, a token before a signature."""
+    ways = [option for option in ("api_key", "auth_token", "credentials") if options.get(option) is not None]
+    if len(ways) > 1:
+        raise ConfigError(f"{name}: give one of the options `{ways[0]}` and `{ways[1]}`, not both")
     key, token = (_given(name, options, option) for option in ("api_key", "auth_token"))
-    if key is not None and token is not None:
-        raise ConfigError(f"{name}: give one of the options `api_key` and `auth_token`, not both")
     credentials = given_credentials(name, options.get("credentials"))
     if key is None and token is None and credentials is None:
         key = _from_environment(row.key_env, environ)

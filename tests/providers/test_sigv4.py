@@ -307,6 +307,11 @@ def test_an_error_of_ours_passes_through() -> None:
         ({}, {**ENV, "AWS_SECRET_ACCESS_KEY": "a\nb"}, "AWS_SECRET_ACCESS_KEY has an invalid character"),
         ({"credentials": (KEY, "a\nb")}, ENV, "AWS_SECRET_ACCESS_KEY has an invalid character"),
         ({"credentials": 5}, ENV, "the option `credentials` is AWSCredentials, a sequence"),
+        (
+            {"credentials": (KEY, SECRET), "api_key": KEY},
+            ENV,
+            "one of the options `api_key` and `credentials`",
+        ),
         ({"credentials": (KEY, 5)}, ENV, "the option `credentials` is AWSCredentials, a sequence"),
     ],
 )
