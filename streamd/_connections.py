@@ -5,7 +5,7 @@ from typing import final
 
 import trio
 
-from ._dial import Connect, Origin, dial, is_still, socket_of
+from ._dial import Connect, Origin, can_be_asked, dial, is_still
 from .errors import ConnectFailed
 
 __all__ = ["Connection", "Connections"]
@@ -99,7 +99,7 @@ class Connections:
     def keep(self, connection: Connection) -> bool:
         """Take a connection back whose response has ended cleanly; false where it is not wanted."""
         idle = self._idle.get(connection.origin, [])
-        if self._closed or len(idle) >= self._max_idle or socket_of(connection.stream) is None:
+        if self._closed or len(idle) >= self._max_idle or not can_be_asked(connection.stream):
             return False
         self._live.discard(connection)
         connection.idle_since = trio.current_time()

@@ -7,7 +7,7 @@ import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import cast, final
+from typing import Protocol, cast, final, runtime_checkable
 
 import httpx
 import msgspec
@@ -16,10 +16,29 @@ import trio
 from ._ungrouped import ungrouped
 from .errors import ConfigError, ConnectFailed
 
-__all__ = ["Connect", "Origin", "connect_tcp", "default_ssl_context", "dial", "is_still", "mute", "socket_of"]
+__all__ = [
+    "Askable",
+    "Connect",
+    "Origin",
+    "can_be_asked",
+    "connect_tcp",
+    "default_ssl_context",
+    "dial",
+    "is_still",
+    "mute",
+]
 
 Connect = Callable[[str, int], Awaitable[trio.abc.Stream]]
 """Connects to a host (a name or an address) and port; any `OSError` it raises becomes a `ConnectFailed`."""
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """A stream without a socket that can tell whether it lies still."""
+
+    def is_still(self) -> bool:
+        """Whether it is open with nothing on it to be read."""
+        ...
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -116,28 +135,32 @@ async def _encrypt(stream: trio.abc.Stream, context: ssl.SSLContext, host: str) 
     return tls
 
 
-def socket_of(stream: trio.abc.Stream) -> trio.SocketStream | None:
-    """The socket below a stream that `dial` returned; None where there is another kind of stream."""
+def can_be_asked(stream: trio.abc.Stream) -> bool:
+    """Whether `is_still` can tell of a stream that `dial` returned: it has a socket, or a method of that name."""
+    return isinstance(_bottom(stream), trio.SocketStream | Askable)
+
+
+def _bottom(stream: trio.abc.Stream) -> trio.abc.Stream:
     below = _below_tls(stream)
-    bottom = stream if below is None else below.stream
-    return bottom if isinstance(bottom, trio.SocketStream) else None
+    return stream if below is None else below.stream
 
 
 async def is_still(stream: trio.abc.Stream) -> bool:
     """Whether an idle connection is open with nothing on it to be read, as far as that can be seen from here.
 
-    Bytes or an end that wait on an idle connection mean that it must not be used again. A stream without a socket
-    cannot be asked, and so is never still.
+    Bytes or an end that wait on an idle connection mean that it must not be used again. A stream that cannot be
+    asked is never still.
 
     Args:
         stream: What `dial` returned.
     """
-    bottom = socket_of(stream)
-    if bottom is None:
-        return False
-    poll = select.poll()
-    poll.register(bottom.socket.fileno(), select.POLLIN)
-    if poll.poll(0):
+    bottom = _bottom(stream)
+    if isinstance(bottom, trio.SocketStream):
+        poll = select.poll()
+        poll.register(bottom.socket.fileno(), select.POLLIN)
+        if poll.poll(0):
+            return False
+    elif not isinstance(bottom, Askable) or not bottom.is_still():
         return False
     below = _below_tls(stream)
     return below is None or await below.is_dry(stream)

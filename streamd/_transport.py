@@ -55,7 +55,8 @@ class HTTPTransport(httpx.AsyncBaseTransport):
         max_idle: How many idle connections are kept for one origin (scheme, host and port). Connections in use are
             not bounded.
         connect: Makes the connection below TLS from a host and a port: for tests, or for another way to the server.
-            Only connections over a `trio.SocketStream` are used again, as others cannot be checked.
+            Only connections over a `trio.SocketStream`, or over a stream with a method `is_still() -> bool`, are used
+            again: others cannot be checked for what may lie on them.
     """
 
     def __init__(

@@ -13,9 +13,13 @@ class Expect(Struct, frozen=True):
     Where the provider's terminal evidence came, and nothing fatal before it, the run must complete; where it did not
     come the run must fail, with one of `errors`: names of classes in `streamd.errors`, a subclass counting as its base,
     or `Stalled(idle)` and the like with the timer. `either` lifts both duties: completing and failing are as good.
-    `final` says that the same request cannot succeed: no attempt may follow.
+    `final` says that the same request cannot succeed: no attempt may follow. `refusable` says that a client may refuse
+    the reply by its head, with one of `errors`: then it need not have told, or finished, what it did not read.
+
+    After a class may stand `/` and a phase, as in `ConnectionLost/send`.
     """
 
     errors: tuple[str, ...] = ()
     either: bool = False
     final: bool = False
+    refusable: bool = False

@@ -68,7 +68,7 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     expected = _expected(last)
     complete = last.delivery.terminal and not last.delivery.fatal_first
     if observed.error is not None:
-        if complete and not expected.either:
+        if complete and not expected.either and not _has_refused(observed, last):
             yield "lost_finish", f"the answer was complete, and it failed with {_label(observed.error)}"
         elif isinstance(observed.error, StreamdError) and not _is_among(observed.error, expected.errors):
             wanted = ", ".join(expected.errors) or "none"
@@ -87,7 +87,14 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
 def _expected(attempt: Attempt) -> Expect:
     """How a run may end whose last attempt was this one: by any of the faults that struck it."""
     errors = tuple(dict.fromkeys(error for expected in attempt.expect for error in expected.errors))
-    return Expect(errors, any(expected.either for expected in attempt.expect))
+    either = any(expected.either for expected in attempt.expect)
+    return Expect(errors, either, refusable=any(expected.refusable for expected in attempt.expect))
+
+
+def _has_refused(observed: Observation, last: Attempt) -> bool:
+    """Whether it did not read the last reply, and might do so."""
+    expected, error = _expected(last), observed.error
+    return expected.refusable and isinstance(error, StreamdError) and _is_among(error, expected.errors)
 
 
 def _typed(error: BaseException) -> Found:
@@ -98,7 +105,11 @@ def _typed(error: BaseException) -> Found:
 
 def _is_among(error: StreamdError, names: Sequence[str]) -> bool:
     bases = {base.__name__ for base in type(error).__mro__}
-    return any(name in bases or name == _label(error) for name in names)
+    for name in names:
+        kind, _, phase = name.partition("/")
+        if (kind in bases or kind == _label(error)) and phase in ("", error.phase):
+            return True
+    return False
 
 
 def _label(error: BaseException) -> str:
@@ -118,6 +129,8 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     if given.startswith(told):
         failed = observed.error is not None
         if cut_short or (failed and not observed.streams) or not (observed.finished or failed):
+            return
+        if _has_refused(observed, attempts[-1]):
             return
         yield "lost_text", f"{given[len(told) :]!r} came and was not told"
         return

@@ -40,7 +40,7 @@ class Strike(Struct, frozen=True):
     """One fault striking one request.
 
     `rng` is seeded by the run's seed, the request and the fault's place in the plan: whatever is to be chosen is drawn
-    from it. `request` and `turn` are counted from 1.
+    from it. `request` and `turn` are counted from 1. `key` is the canary, where there is one.
     """
 
     fault: Fault
@@ -48,6 +48,7 @@ class Strike(Struct, frozen=True):
     rng: random.Random
     request: int
     turn: int
+    key: str = ""
 
     def byte(self, reply: Reply) -> int:
         """The body's byte before which the fault strikes: `byte`, `event` and `kind` places, or any if it says none."""

@@ -102,6 +102,11 @@ class MemoryStream(trio.abc.HalfCloseableStream):
         self._back.leave()
         self.closed = True
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is open in both directions, with nothing to be read."""
+        return not (self.closed or self._back.data or self._back.ended or self._out.gone)
+
     async def aclose(self) -> None:
         """Close both directions."""
         self.close()

@@ -16,7 +16,7 @@ from ._reply import Reply
 from ._scenario import Scenario
 from ._script import opening, script
 from ._stage import Stage
-from ._steps import Request, Script
+from ._steps import CLOSE, Request, Script
 from ._trace import Attempt, Trace
 from ._wire import Wire
 
@@ -36,13 +36,22 @@ class Play:
         seed: What is left open is drawn from it.
         trace: Told of every attempt.
         clock: The time in seconds after the start.
+        key: The canary, for faults that show it.
 
     Raises:
         ConfigError: The catalogue has no such fault.
     """
 
     def __init__(
-        self, scenario: Scenario, plan: Plan, wire: Wire, seed: int, trace: Trace, clock: Callable[[], float]
+        self,
+        scenario: Scenario,
+        plan: Plan,
+        wire: Wire,
+        seed: int,
+        trace: Trace,
+        clock: Callable[[], float],
+        *,
+        key: str = "",
     ) -> None:
         self._scenario = scenario
         self._plan = plan
@@ -50,6 +59,8 @@ class Play:
         self._seed = seed
         self._trace = trace
         self._clock = clock
+        self._key = key
+        self._stale: set[int] = set()
         self._kinds = [kind_named(fault.name) for fault in plan]
         self._left = [fault.times for fault in plan]
         self._attempts = 0
@@ -82,10 +93,16 @@ class Play:
 
     def next(self, connection: int, request: Request | None) -> Script:
         """The script for a request."""
+        if connection in self._stale:
+            self.note(f"connection {connection + 1} was stale: the request on it is not answered")
+            return (CLOSE,)
         if request is not None and request.body:
             self._turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
         # A request that was not read is taken for one for the turn that was asked for last.
-        return script(self.answer(self._turn, connection).reply)
+        reply = self.answer(self._turn, connection).reply
+        if reply.after == "stale" and reply.cut is None:
+            self._stale.add(connection)
+        return script(reply)
 
     def answer(self, turn: int, connection: int | None = None) -> Attempt:
         """The next attempt: what a request for this turn, from 1, is answered on this connection."""
@@ -116,7 +133,7 @@ class Play:
 
     def _strike(self, place: int, number: int, turn: int | None) -> Strike:
         rng = random.Random(f"{self._seed}/{place}/{number}")
-        return Strike(self._plan[place], self._wire, rng, number, turn or 0)
+        return Strike(self._plan[place], self._wire, rng, number, turn or 0, self._key)
 
     def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> Attempt:
         delivery = delivery_of(reply)

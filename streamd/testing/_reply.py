@@ -15,11 +15,13 @@ from ._wire_event import WireEvent
 
 __all__ = ["Connecting", "Cut", "Edit", "Ending", "Layout", "Repeat", "Reply", "Wait", "layout"]
 
-Connecting = Literal["ok", "refuse", "dns", "blackhole"]
-"""What becomes of connecting: it works, is refused, the name is not known, or nobody answers."""
+Connecting = Literal["ok", "refuse", "dns", "blackhole", "tls_certificate", "tls_cut", "tls_alert"]
+"""What becomes of connecting: it works, is refused, the name is not known, nobody answers, or TLS's handshake fails:
+the certificate does not verify, the connection ends in the midst of it, the server says no."""
 
-Ending = Literal["fin", "rst", "stall", "close"]
-"""How a connection ends, or does not: a FIN, a reset, silence, or a close as the server's own program closes."""
+Ending = Literal["fin", "rst", "stall", "close", "stale"]
+"""How a connection ends, or does not: a FIN, a reset, silence, a close as the server's own program closes, or a close
+when the next request comes, of which nothing is read."""
 
 
 class Cut(Struct, frozen=True):
@@ -69,6 +71,7 @@ class Reply(Struct, frozen=True, kw_only=True):
         connect: What becomes of the connection that the request is to be sent on; nothing else counts if it is not
             `ok`. Only faults whose phase is `connect` are asked in time to change it.
         connect_delay: Seconds before it becomes so.
+        close_delay: Seconds that closing it takes the client, unless it does so by force; settled as `connect` is.
         reading: How much of the request the server reads before it answers: all of it, its head, or nothing. As
             `connect`, it is settled before the request comes.
         status: The status code.
@@ -90,6 +93,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
     connect: Connecting = "ok"
     connect_delay: float = 0.0
+    close_delay: float = 0.0
     reading: Literal["whole", "head", "none"] = "whole"
     status: int = 200
     reason: str = "OK"

@@ -46,7 +46,7 @@ def script(reply: Reply) -> Script:
                 return tuple(steps)
     if reply.cut is None and reply.surplus:
         steps.append(reply.surplus)
-    if ending is not None:
+    if ending in _ENDINGS:
         steps.append(_ENDINGS[ending])
     return tuple(step for step in steps if step != b"")
 

@@ -171,8 +171,8 @@ class Network(Server):
 
     async def connect(self, host: str, port: int) -> trio.abc.Stream:
         """A connection to the server, whatever the host."""
-        self.hosts.append((host, port))
         await trio.lowlevel.checkpoint()
+        self.hosts.append((host, port))
         ours, theirs = memory_pair(self._buffer)
         self.clients.append(ours)
         self._nursery.start_soon(self.handle, theirs, self.admit())

@@ -27,6 +27,8 @@ from ._world import App, World
 
 __all__ = ["simulate"]
 
+OWN_HOST = "memory.test"
+
 BUFFER = 64 * 1024
 """Bytes on their way in one direction of a simulated connection, as in the buffers of a socket."""
 
@@ -63,7 +65,7 @@ def simulate(
     spoken = wire_named(wire)
     key = new_key(random.Random(seed))
     trace = Trace()
-    play = Play(scenario, faults, spoken, seed, trace, trio.current_time)
+    play = Play(scenario, faults, spoken, seed, trace, trio.current_time, key=key)
 
     async def main() -> World:
         async with trio.open_nursery() as nursery:
@@ -85,7 +87,14 @@ def simulate(
                 own.start_soon(_drive, app, world, limit, max_steps)
             left = tasks() - before - below(nursery)
             world.observed.leaked_tasks += sorted(task.name for task in left)
-            world.observed.leaked_sockets = sum(not stream.closed for stream in network.clients)
+            left_open = sum(not stream.closed for stream in network.clients)
+            # Those that the client keeps for the next request are its own.
+            world.observed.leaked_sockets = left_open - transport.connections_idle
+            world.observed.captured += [
+                (f"a request to {network.hosts[request.connection][0]}", str(request.headers))
+                for request in network.requests
+                if network.hosts[request.connection] != (OWN_HOST, 80)
+            ]
             await client.aclose()
             nursery.cancel_scope.cancel()
         return world
