@@ -36,6 +36,12 @@ _REASONS: dict[str, StopReason] = {
     "stop_sequence": "stop",
     "tool_use": "tool_calls",
 }
+_EVENTS = frozenset(
+    (
+        *(b"messageStart", b"messageStop", b"metadata"),
+        *(b"contentBlockStart", b"contentBlockDelta", b"contentBlockStop"),
+    )
+)
 _VOID = frozenset(("content_filter", "incomplete"))  # what was blocked or is malformed is not run
 _MAX_OPEN_CALLS = 128
 
@@ -67,6 +73,8 @@ class ConverseMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event; one of an unknown name is ignored."""
+        if name not in _EVENTS:
+            return
         event = read(EVENTS, data)
         if name == b"contentBlockDelta" and event.delta is not None:  # as most are
             self._begun = True
@@ -75,7 +83,7 @@ class ConverseMachine:
             self.take(name, event, len(data), out)
 
     def take(self, name: bytes, event: ConverseEvent, size: int, out: list[Chunk]) -> None:
-        """One event that was read, of so many bytes."""
+        """One event of these that was read, of so many bytes."""
         match name:
             case b"contentBlockDelta":
                 self._begun = True

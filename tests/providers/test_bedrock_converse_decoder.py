@@ -285,6 +285,8 @@ def test_what_is_unknown_is_ignored() -> None:
     """Events, blocks, deltas and kinds of message of new names, and the padding."""
     parts = [
         event("somethingNew", x=1),
+        message(b"", event_type="initial-response", message_type="event"),
+        message(b"\xff", event_type="somethingElse", message_type="event"),
         begin(0, hologram={}),
         event("contentBlockStart", contentBlockIndex=0),
         event("contentBlockDelta", contentBlockIndex=0),
