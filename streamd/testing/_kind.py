@@ -125,6 +125,7 @@ class FaultKind(Struct, frozen=True, kw_only=True):
         stage: Makes the struck stage of the stage; of the phases `tool`, `consumer` and `runtime`.
         sweep: The places that a sweep tries; none tries the fault without a place.
         values: The values that a sweep tries; none tries it without.
+        wires: The names of the wires on which it can happen; on all if empty. On others it strikes nothing.
     """
 
     name: str
@@ -136,6 +137,11 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     stage: Callable[[Stage, Strike], Stage] = _as_staged
     sweep: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    wires: tuple[str, ...] = ()
+
+    def on(self, wire: str) -> bool:
+        """Whether it can happen on this wire."""
+        return not self.wires or wire in self.wires
 
     @property
     def layer(self) -> str:

@@ -125,6 +125,8 @@ class Play:
         """The reply with those faults applied that strike now, and their places in the plan."""
         struck: list[int] = []
         for place, (fault, kind) in enumerate(zip(self._plan, self._kinds, strict=True)):
+            if not kind.on(self._wire.name):
+                continue
             if kind.phase in phases and self._left[place] > 0 and _is_meant(fault, number, turn):
                 self._left[place] -= 1
                 struck.append(place)
