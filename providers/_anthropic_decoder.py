@@ -7,28 +7,17 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from ._anthropic_blocks import ServerBlock, caller_signature, is_server_block
-from ._anthropic_events import EVENTS, MESSAGES, AnthropicEvent, ContentBlock
+from ._anthropic_events import EVENTS, MESSAGES, REASONS, AnthropicEvent, ContentBlock
 from ._anthropic_sources import Sources
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import as_list, as_object, as_text, is_object, load, read
+from ._json import as_list, as_object, is_object, load, read
 from ._tool_calls import ToolCallAssembly
 from ._usage import anthropic_usage, merge_counts, same_counts
-from .chunks import Chunk, Metadata, RedactedThinking, Stop, StopReason, Text, Thinking, Usage
+from .chunks import Chunk, Metadata, RedactedThinking, Stop, Text, Thinking, Usage
 from .errors import EventTooLarge, NotAStream, Truncated
 
 __all__ = ["AnthropicMachine"]
-
-_REASONS: dict[str, StopReason] = {
-    "compaction": "pause",
-    "end_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "pause_turn": "pause",
-    "refusal": "refusal",
-    "stop_sequence": "stop",
-    "tool_use": "tool_calls",
-}
 
 _MAX_OPEN_BLOCKS = 128  # they come one after the other; a server that ends none has no more than calls
 _MAX_SIGNATURE = 1024 * 1024
@@ -126,7 +115,7 @@ class AnthropicMachine:
         for index in list(self._signatures):
             self._sign(index, out)
         raw = self._stop_reason
-        reason = _REASONS.get(raw, "unknown") if raw is not None else "unknown"
+        reason = REASONS.get(raw, "unknown") if raw is not None else "unknown"
         calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
         calls = [call for call in calls if call.index in self._closed_calls]
         if reason == "stop" and len(self._calls):
@@ -143,7 +132,8 @@ class AnthropicMachine:
         self._begun = True
         if event.message is not None:
             told = event.message
-            self._tell(Metadata(told.id or None, told.model or None, _container(told.container)), out)
+            container = told.container.id if told.container is not None else None
+            self._tell(Metadata(told.id or None, told.model or None, container or None), out)
             self._count(event.message.usage, out)
 
     def _block_start(self, event: AnthropicEvent, out: list[Chunk]) -> None:
@@ -233,8 +223,8 @@ class AnthropicMachine:
         self._count(event.usage, out)
         if event.delta is not None:
             self._stop_reason = event.delta.stop_reason or self._stop_reason
-            if (container := _container(event.delta.container)) is not None:
-                self._tell(replace(self._told, container=container), out)
+            if event.delta.container is not None and event.delta.container.id:
+                self._tell(replace(self._told, container=event.delta.container.id), out)
 
     def _message_stop(self, out: list[Chunk]) -> None:
         if not self._begun:
@@ -250,10 +240,6 @@ class AnthropicMachine:
         if usage is not None and not same_counts(self._usage, usage):
             self._usage = usage
             out.append(usage)
-
-
-def _container(told: dict[str, Any] | None) -> str | None:
-    return as_text((told or {}).get("id"))
 
 
 def _remember(blocks: dict[int | None, _T], index: int | None, value: _T) -> None:

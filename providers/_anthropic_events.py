@@ -10,7 +10,26 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-__all__ = ["EVENTS", "MESSAGES", "AnthropicEvent", "ContentBlock", "ContentDelta", "WholeMessage"]
+from .chunks import StopReason
+
+__all__ = ["EVENTS", "MESSAGES", "REASONS", "AnthropicEvent", "ContentBlock", "ContentDelta", "WholeMessage"]
+
+REASONS: dict[str, StopReason] = {
+    "compaction": "pause",
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "pause",
+    "refusal": "refusal",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+}
+
+
+class Container(Struct, gc=False):
+    """Where the provider's own tools run."""
+
+    id: str | None = None
 
 
 class ContentBlock(Struct, gc=False):
@@ -38,7 +57,7 @@ class ContentDelta(Struct, gc=False):
     partial_json: str | None = None
     citation: dict[str, Any] | None = None
     stop_reason: str | None = None
-    container: dict[str, Any] | None = None
+    container: Container | None = None
 
 
 class WholeMessage(Struct, gc=False):
@@ -50,7 +69,7 @@ class WholeMessage(Struct, gc=False):
     content: list[ContentBlock] | None = None
     stop_reason: str | None = None
     usage: dict[str, Any] | None = None
-    container: dict[str, Any] | None = None
+    container: Container | None = None
 
 
 class AnthropicEvent(Struct, gc=False):
