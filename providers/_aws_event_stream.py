@@ -30,6 +30,7 @@ _OVERHEAD = _PRELUDE.size + _CRC.size
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Headers = tuple[Mapping[str, HeaderValue], bytes | None]  # and the name of the event, if it is one
 _REMEMBERED = 32  # headers repeat from message to message: few kinds, and the same fields in each
+_REMEMBERED_PRELUDES = 256  # and so do lengths
 _SHORT = 512
 
 
@@ -66,6 +67,7 @@ class AWSEventStream:
         self._rest = bytearray()  # the message that is not whole yet
         self._need = _PRELUDE.size  # how much of it there must be before it is worth another look
         self._end = 0  # the place in the body after the last message
+        self._preludes: dict[bytes, tuple[int, int]] = {}
         self._headers: dict[bytes, _Headers] = {}
         self._failure: MalformedEvent | EventTooLarge | None = None
 
@@ -111,27 +113,35 @@ class AWSEventStream:
         at, size = 0, len(data)
         view = memoryview(data)
         while size - at >= _PRELUDE.size:
-            total, headers, checksum = _PRELUDE.unpack_from(data, at)
-            if crc32(view[at : at + 8]) != checksum:
-                raise self._malformed("the checksum of a message's head is wrong", _PRELUDE.size)
-            if headers > _MAX_HEADERS or total < _OVERHEAD + headers:
-                raise self._malformed("the lengths in a message's head make no sense", _PRELUDE.size)
-            if total > self._limit:
-                raise EventTooLarge(f"an event is larger than {self._limit} bytes")
+            body = at + _PRELUDE.size
+            prelude = data[at:body]
+            total, headers = self._preludes.get(prelude) or self._read_prelude(prelude)
             if size - at < total:
                 self._need = total
                 return at
             end = at + total - _CRC.size
             if crc32(view[at:end]) != _CRC.unpack_from(data, end)[0]:
                 raise self._malformed("the checksum of a message is wrong", total)
-            body = at + _PRELUDE.size + headers
-            told = data[at + _PRELUDE.size : body]
+            told = data[body : body + headers]
             fields, event = self._headers.get(told) or self._read_headers(told, total)
-            at = end + _CRC.size
             self._end += total
-            messages.append(EventMessage(fields, data[body:end], event, self._end))
+            messages.append(EventMessage(fields, data[body + headers : end], event, self._end))
+            at += total
         self._need = _PRELUDE.size
         return at
+
+    def _read_prelude(self, data: bytes) -> tuple[int, int]:
+        """The lengths of a message and of its headers."""
+        total, headers, checksum = _PRELUDE.unpack(data)
+        if crc32(data[:8]) != checksum:
+            raise self._malformed("the checksum of a message's head is wrong", _PRELUDE.size)
+        if headers > _MAX_HEADERS or total < _OVERHEAD + headers:
+            raise self._malformed("the lengths in a message's head make no sense", _PRELUDE.size)
+        if total > self._limit:
+            raise EventTooLarge(f"an event is larger than {self._limit} bytes")
+        if len(self._preludes) < _REMEMBERED_PRELUDES:
+            self._preludes[data] = total, headers
+        return total, headers
 
     def _read_headers(self, data: bytes, total: int) -> _Headers:
         try:

@@ -6,7 +6,7 @@ from binascii import a2b_base64
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ._anthropic_decoder import AnthropicMachine
@@ -27,10 +27,15 @@ _GUARDRAIL = "amazon-bedrock-guardrailAction"
 
 
 class _Chunk(Struct, gc=False):
+    inner: bytes = field(default=b"", name="bytes")  # msgspec reads base64
+
+
+class _AnyChunk(Struct, gc=False):
     bytes: str | None = None
 
 
 _CHUNKS = msgspec.json.Decoder(_Chunk)
+_ANY_CHUNKS = msgspec.json.Decoder(_AnyChunk)
 
 
 class InvokeMachine:
@@ -59,7 +64,7 @@ class InvokeMachine:
         """One event: a chunk that holds one of the model's own, or one to ignore."""
         if name != b"chunk":
             return
-        inner = a2b_base64(read(_CHUNKS, data).bytes or "", strict_mode=True)
+        inner = _inner(data)
         if not inner:
             return
         metrics: dict[str, Any] = {}
@@ -127,6 +132,14 @@ class InvokeMachine:
         if not self._blocked:
             return stop
         return replace(stop, reason="content_filter", raw_reason="guardrail_intervened")
+
+
+def _inner(data: bytes) -> bytes:
+    try:
+        return _CHUNKS.decode(data).inner
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass  # left before the next try, as in `read`
+    return a2b_base64(read(_ANY_CHUNKS, data).bytes or "", strict_mode=True)
 
 
 def _machine_for(found: dict[str, Any], data: bytes) -> EventMachine | None:
