@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from streamd import Session, Stop, StreamdError, Text, open_session
+from streamd import Retry, Session, Stop, StreamdError, Text, Timeouts, open_session
 from streamd.providers import Reset
 
 from ._world import App, World
@@ -29,6 +29,12 @@ def streamd_app_with(**options: Any) -> App:
     async def app(world: World) -> None:
         await _run(world, options)
 
+    # What is shown of it reproduces a run; anything that could hold a key is not shown.
+    plain = Retry | Timeouts | int | float | None
+    shown = (
+        f"{name}={value!r}" if isinstance(value, plain) else f"{name}=..." for name, value in options.items()
+    )
+    app.__qualname__ = f"streamd_app_with({', '.join(shown)})"
     return app
 
 

@@ -1,0 +1,218 @@
+"""Findings: every mistake that an application can make is seen, and named."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from streamd import NotFoundError, Stop
+from streamd.testing import HELLO, ONE_TOOL, World, decode, simulate, streamd_app
+
+
+async def chunks_of(world: World) -> list[bytes]:
+    """The body of one request, read by read."""
+    async with world.client.stream(
+        "POST", f"{world.url}/v1/chat/completions", json={"messages": []}
+    ) as response:
+        return [piece async for piece in response.aiter_bytes()]
+
+
+def findings(app: Callable[[World], Awaitable[Any]], *plan: str, **options: Any) -> set[str]:
+    """The names of what a run finds."""
+    run = simulate(app, options.pop("scenario", HELLO), *plan, **options)
+    return {finding.name for finding in run.verdict.findings}
+
+
+async def forgetful(world: World) -> None:
+    """It loses the last piece."""
+    world.said("Hello, wörld \U0001f44b")
+    await chunks_of(world)
+    world.finished("stop")
+
+
+async def stuttering(world: World) -> None:
+    """It asks twice, and tells both."""
+    for _ in range(2):
+        await chunks_of(world)
+        world.said(HELLO.turns[0].text)
+    world.finished("stop")
+
+
+async def inventive(world: World) -> None:
+    """It says more than came."""
+    await chunks_of(world)
+    world.said(HELLO.turns[0].text + " And more.")
+    world.finished("stop")
+
+
+async def trusting(world: World) -> None:
+    """It takes any end for the answer's end."""
+    world.said("")
+    try:
+        await chunks_of(world)
+    except Exception:
+        pass
+    world.finished("stop")
+
+
+async def timid(world: World) -> None:
+    """It fails after a whole answer."""
+    await chunks_of(world)
+    world.said(HELLO.turns[0].text)
+    raise AnswerLostError
+
+
+class AnswerLostError(Exception):
+    """An application's own error."""
+
+
+async def wrong_reason(world: World) -> None:
+    """It gives another reason for the end."""
+    await chunks_of(world)
+    world.said(HELLO.turns[0].text)
+    world.finished("length")
+
+
+async def hanging(world: World) -> None:
+    """It waits for what never comes."""
+    await chunks_of(world)
+    await trio.sleep_forever()
+
+
+async def spinning(world: World) -> None:
+    """It never waits, and never ends."""
+    await chunks_of(world)
+    while True:
+        await trio.lowlevel.checkpoint()
+
+
+async def impatient(world: World) -> None:
+    """It asks again at once, whatever it was told."""
+    await world.client.post(world.url, json={"messages": []})
+    await chunks_of(world)
+    world.said(HELLO.turns[0].text)
+    world.finished("stop")
+
+
+async def hasty(world: World) -> None:
+    """It runs a tool before the call is confirmed."""
+    await chunks_of(world)
+    world.said("Let me look.")
+    await world.ran_tool("call_1_1", "weather", {"city": "Oslo"})
+    world.finished("tool_calls")
+
+
+async def zealous(world: World) -> None:
+    """It runs a tool twice for one call."""
+    await chunks_of(world)
+    world.said("Let me look.")
+    for _ in range(2):
+        await world.ran_tool("call_1_1", "weather", {"city": "Oslo", "days": 2})
+    world.finished("tool_calls")
+
+
+async def leaky(world: World) -> None:
+    """It leaves a connection and a task behind."""
+    request = world.client.build_request("POST", world.url, json={"messages": []})
+    await world.client.send(request, stream=True)
+    trio.lowlevel.spawn_system_task(trio.sleep, 5)
+    world.said(HELLO.turns[0].text)
+    world.finished("stop")
+
+
+async def talkative(world: World) -> None:
+    """It prints the key, in one of many ways."""
+    await chunks_of(world)
+    world.said(HELLO.turns[0].text)
+    world.saw("a log", f"asked with {world.key[:-20]}...")
+    world.finished("stop")
+
+
+@pytest.mark.parametrize(
+    ("app", "plan", "expected"),
+    [
+        (forgetful, (), {"lost_text"}),
+        (stuttering, (), {"duplicated_text"}),
+        (inventive, (), {"invented_text"}),
+        (trusting, ("net.fin@event:1",), {"fabricated_finish"}),
+        (trusting, ("prov.eof_no_terminal@event:1",), {"fabricated_finish", "lost_text"}),
+        (timid, (), {"lost_finish"}),
+        (wrong_reason, (), {"wrong_finish"}),
+        (hanging, (), {"hung"}),
+        (impatient, ("http.status=400",), {"retried_non_retryable"}),
+        (leaky, (), {"leaked_task", "leaked_socket"}),
+        (talkative, (), {"leaked_secret"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_mistake_has_its_finding(app: Any, plan: tuple[str, ...], expected: set[str]) -> None:
+    """Each application makes one mistake, and that is what is found."""
+    assert findings(app, *plan) == expected
+
+
+def test_a_loop_that_takes_no_time_hangs() -> None:
+    """The clock stands still; the steps are counted."""
+    assert findings(spinning, max_steps=5000) == {"hung"}
+
+
+def test_tools_that_should_not_run() -> None:
+    """On a call that was never confirmed, with other arguments, and twice."""
+    assert findings(hasty, scenario=ONE_TOOL) == {"ran_incomplete_tool"}
+    assert findings(zealous, scenario=ONE_TOOL) == {"double_tool"}
+
+
+def test_an_error_of_the_libraries_below_is_untyped() -> None:
+    """An application that lets httpx's exception through is told so."""
+
+    async def app(world: World) -> None:
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+    assert findings(app, "net.refuse") == {"untyped_error"}
+
+
+def test_an_error_that_says_something_else_is_wrong() -> None:
+    """A `StreamdError` is held to what happened."""
+
+    async def app(world: World) -> None:
+        await world.client.post(world.url, json={"messages": []})
+        raise NotFoundError("no such model")
+
+    assert findings(app, "http.status=500") == {"wrong_error"}
+    assert findings(app, "http.status=404") == set()
+
+
+def test_a_run_that_does_not_end_in_time_hangs() -> None:
+    """With a limit before its own timer; nothing else is found, as what it would have done is not known."""
+    assert findings(streamd_app, "time.stall@event:2", limit=30) == {"hung"}
+
+
+def test_a_finding_shows_how_to_see_it_again() -> None:
+    """The line has the application, the scenario, the faults, the wire and the seed."""
+    run = simulate(forgetful, HELLO, "sse.crlf", seed=3)
+    (finding,) = run.verdict.findings
+    assert finding.repro == "simulate(forgetful, NAMED['hello'], 'sse.crlf', wire='openai-chat', seed=3)"
+    with pytest.raises(AssertionError, match="lost_text"):
+        run.verdict.raise_if_found()
+    simulate(streamd_app, HELLO).verdict.raise_if_found()
+
+
+def test_a_decoder_that_takes_any_end_is_found() -> None:
+    """The world of bytes alone finds what a bad decoder does."""
+
+    class Trusting:
+        done = False
+        terminal = True
+
+        def feed(self, data: bytes) -> list[Any]:
+            """Give nothing."""
+            return []
+
+        def close(self) -> list[Any]:
+            """Say that all is well."""
+            return [Stop("stop")]
+
+    run = decode(HELLO, "net.fin@event:3", decoder=Trusting)
+    assert {finding.name for finding in run.verdict.findings} == {"fabricated_finish", "lost_text"}
+    assert run.verdict.findings[0].repro.startswith("decode(NAMED['hello'], 'net.fin@event:3', ")
