@@ -134,7 +134,7 @@ class Parser:
             case HTTPFailure(error):
                 # That the body of an error was cut does not hide its status.
                 if self._body is None:
-                    self._lose(error)
+                    self.lose(error)
                 else:
                     self.finish(self._refusal())
         return turn.ended_at is None
@@ -187,8 +187,8 @@ class Parser:
         self._deliver(chunks)
         self.finish(None)
 
-    def _lose(self, error: Exception) -> None:
-        """The body broke off, or never came; which matters only where the turn was not complete."""
+    def lose(self, error: Exception) -> None:
+        """The body broke off, fell silent, or never came; which matters only where the turn was not complete."""
         if self._decoder.terminal:
             self._close()
         elif isinstance(error, StreamdError):

@@ -16,7 +16,7 @@ from ._parser import Parser
 from ._producer import produce, produce_alone
 from ._timers import Clock, Timeouts
 from ._turn import Turn
-from .errors import ActorCrashed, StreamdError
+from .errors import ActorCrashed, Stalled, StreamdError
 
 __all__ = ["Pipeline", "Told", "crashed"]
 
@@ -116,7 +116,11 @@ class Pipeline:
                 await self.supervisor.run(task_status=task_status)
         except SupervisionError as failed:
             # Where the turn is complete, what failed was its clearing away, and this says nothing.
-            self._parser.finish(crashed(failed.failures[0].error))
+            error = crashed(failed.failures[0].error)
+            if isinstance(error, Stalled):
+                self._parser.lose(error)
+            else:
+                self._parser.finish(error)
         finally:
             self.supervisor = None  # its children refer back to whoever holds this
             self.cancel()
