@@ -21,6 +21,7 @@ from streamd import (
     HTTPHeaders,
     HTTPStatus,
     LogProbs,
+    MalformedEvent,
     OverloadedError,
     RateLimitError,
     Retry,
@@ -159,6 +160,16 @@ def test_whole_messages_before_the_beginning_of_another_are_decoded(tail: int) -
     decoder = WIRES["bedrock-converse"]()
     assert Text("a") in decoder.feed(first + second + third[:tail])
     assert Text("b") in decoder.feed(third[tail:])
+
+
+def test_a_message_that_fails_its_checksum_ends_the_response() -> None:
+    """What came before it is given; the stream is not searched for a place where it might go on."""
+    first = bedrock.event("contentBlockDelta", contentBlockIndex=0, delta={"text": "a"})
+    broken = first[:-1] + bytes([first[-1] ^ 1])
+    last = bedrock.event("contentBlockDelta", contentBlockIndex=0, delta={"text": "b"})
+    chunks, error = decode("bedrock-converse", first + broken + last)
+    assert [each for each in chunks if isinstance(each, Text)] == [Text("a")]
+    assert isinstance(error, MalformedEvent)
 
 
 def test_an_exception_inside_an_event_stream_is_the_error_it_is() -> None:
