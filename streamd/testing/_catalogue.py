@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from streamd.errors import ConfigError
 
+from ._faults_h1 import H1
 from ._faults_http import HTTP
 from ._faults_net import NET
 from ._faults_prov import PROV
@@ -17,7 +18,7 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, HTTP, SSE, PROV, TIME):
+    for table in (NET, H1, HTTP, SSE, PROV, TIME):
         yield from table
 
 

@@ -46,7 +46,9 @@ def script(reply: Reply) -> Script:
                 return tuple(steps)
     if reply.cut is None and reply.surplus:
         steps.append(reply.surplus)
-    if ending in _ENDINGS:
+    if ending == "stall" and reply.reading != "whole":
+        steps.append(Delay(math.inf))  # without reading on
+    elif ending in _ENDINGS:
         steps.append(_ENDINGS[ending])
     return tuple(step for step in steps if step != b"")
 
