@@ -8,6 +8,7 @@ from streamd.errors import ConfigError
 
 from ._faults_h1 import H1
 from ._faults_http import HTTP
+from ._faults_json import JSON
 from ._faults_net import NET
 from ._faults_prov import PROV
 from ._faults_sse import SSE
@@ -18,7 +19,7 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SSE, PROV, TIME):
+    for table in (NET, H1, HTTP, SSE, JSON, PROV, TIME):
         yield from table
 
 
