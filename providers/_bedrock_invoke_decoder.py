@@ -100,15 +100,15 @@ class InvokeMachine:
         self.done = True
 
     def _pass_on(self, model: EventMachine, inner: bytes, metrics: dict[str, Any], out: list[Chunk]) -> None:
-        made: list[Chunk] = []
+        before = len(out)
         try:
-            model.event(b"", inner, made)
+            model.event(b"", inner, out)
             if metrics and (model.terminal or self._blocked) and not model.done:
-                model.finish(made)
+                model.finish(out)
         finally:
-            if not metrics and len(made) == 1 and type(made[0]) is Text:  # as most are
-                out += made
-            else:
+            if metrics or len(out) != before + 1 or type(out[-1]) is not Text:  # as most are
+                made = out[before:]
+                del out[before:]
                 self._settle(made, metrics, out)
         self.done = model.done
 

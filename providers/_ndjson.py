@@ -60,18 +60,20 @@ class NDJSONDecoder:
         return self._line(text, self._end, self._end + len(self._tail)) if len(text) <= self._limit else None
 
     def _take(self, lines: list[bytes], events: list[ServerSentEvent]) -> None:
-        start = self._end
-        for ended in lines:
-            end = start + len(ended) + 1
-            text = ended.removesuffix(b"\r")
+        end = self._end
+        for text in lines:
+            start, end = end, end + len(text) + 1
+            if text[-1:] != b"}" or not start:  # as of nearly every line
+                text = text.removesuffix(b"\r")
+                line = self._line(text, start, end)
+            else:
+                line = ServerSentEvent(text, b"", b"", end)
             if len(text) > self._limit:
                 self._fail()
                 break
-            line = self._line(text, start, end)
             if line is not None:
                 events.append(line)
-            start = end
-        self._end = start
+        self._end = end
 
     def _line(self, text: bytes, start: int, end: int) -> ServerSentEvent | None:
         if not start:
