@@ -69,7 +69,9 @@ class InvokeMachine:
             return
         metrics: dict[str, Any] = {}
         if self._model is None or _OWN in inner:
-            own = as_object(load(inner))
+            own = load(inner)
+            if not is_object(own):
+                raise ValueError("a JSON object was expected")
             metrics = as_object(own.get(_METRICS))
             self._blocked = self._blocked or own.get(_GUARDRAIL) == "INTERVENED"
             if self._model is None:
