@@ -14,7 +14,7 @@ from ._api_errors import in_stream_error
 from ._bedrock_invoke_models import NOVA_EVENTS, PLAIN_MODELS, ChoicesMachine, NovaMachine, PlainMachine
 from ._decoder import EventMachine
 from ._excerpt import excerpt
-from ._json import as_object, load, read
+from ._json import as_object, is_object, load, read
 from ._usage import bedrock_usage
 from .chunks import Chunk, Stop, Text, ToolCall, ToolCallDelta, Usage
 from .errors import NotAStream
