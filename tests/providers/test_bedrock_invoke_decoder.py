@@ -221,6 +221,14 @@ def test_an_event_that_cannot_be_read(bad: bytes) -> None:
     assert type(error) is MalformedEvent
 
 
+@pytest.mark.parametrize("bad", ["null", "[1, 2]", '"text"'])
+def test_a_first_event_that_is_no_object(bad: str) -> None:
+    """It is not passed over as if it were of a model that is yet to tell whose it is."""
+    chunks, error = decode(_WIRE, chunk(bad) + chunk({"generation": "a", "stop_reason": "stop"}))
+    assert chunks == []
+    assert type(error) is MalformedEvent
+
+
 def test_what_came_before_a_failure_in_the_same_event_is_kept() -> None:
     """The chunks of an event that fails half-way are delivered."""
     body = chunk({"choices": [{"delta": {"content": "a"}}], "error": {"code": 503, "message": "x"}})
