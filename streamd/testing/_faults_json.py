@@ -249,7 +249,6 @@ JSON: tuple[FaultKind, ...] = (
         expect=either("MalformedEvent"),
         apply=_deep,
         values=("2000", "100000"),
-        wires=_LINES + ("gemini-array",),
     ),
     FaultKind(
         name="json.long_string",

@@ -185,7 +185,7 @@ def test_what_a_guardrail_stopped() -> None:
 
 def test_what_is_unknown_is_ignored() -> None:
     """Events of other names, empty ones, and events before the first that tells whose they are."""
-    body = event("notice", x=1) + event("chunk") + event("chunk", bytes="") + chunk({"new": 1}) + chunk("[]")
+    body = event("notice", x=1) + event("chunk") + event("chunk", bytes="") + chunk({"new": 1})
     chunks, error = decode(_WIRE, body + chunk({"generation": "a", "stop_reason": "stop"}))
     assert (chunks, error) == ([Text("a"), Stop("stop", None, "stop")], None)
 
