@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from email.utils import parsedate_to_datetime
 
 from ._observation import Observation
 from ._trace import Attempt
@@ -43,11 +44,17 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
 
 
 def seconds_asked(attempt: Attempt) -> float | None:
-    """The seconds that a refusal asked to wait for, where it told them as a number; None where it told none."""
+    """The seconds that a refusal asked to wait for; None where it told none. Dates are read against its own."""
     if attempt.reply.status < 300:
         return None
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = attempt.reply.header(name)
         if value is not None and value.replace(".", "", 1).isdigit():
             return float(value) * unit
-    return None
+    now, then = attempt.reply.header("date"), attempt.reply.header("retry-after")
+    if now is None or then is None or then[:1].isdigit():
+        return None
+    try:
+        return max(0.0, (parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds())
+    except ValueError:
+        return None
