@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from streamd import (
     stream,
     tool,
 )
+from streamd.providers import APIError, Context, Decoder, HTTPRequest, Options, Provider, resolve
 from tests.support.chat import answer, call, event, finish, text
 from tests.support.leaks import no_leaks
 from tests.support.server import FIN, KEEP_OPEN, RST, Network, Script, chunked, response
@@ -310,6 +312,39 @@ async def test_what_is_a_providers_own_goes_to_no_other(autojump_clock: MockCloc
         await stream(first(network), "Hi", fallback=others, client=client, **options)
         assert [each.headers.get("x-own") for each in network.requests] == ["mine", "mine", None]
         assert ["own" in msgspec.json.decode(each.body) for each in network.requests] == [True, True, False]
+
+
+class Plugged:
+    """A provider of somebody else's, which is one only with itself."""
+
+    name = "plugged"
+
+    def __init__(self, url: str) -> None:
+        self._inner: Provider = resolve(("openai-compatible", {"base_url": url, "api_key": FIRST_KEY}))
+
+    def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        return self._inner.request(context, options)
+
+    def decoder(self) -> Decoder:
+        return self._inner.decoder()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
+        return self._inner.error(status, headers, body)
+
+
+async def test_providers_of_ones_own_are_told_apart(autojump_clock: MockClock) -> None:
+    """Only the very same one is given what the first was."""
+    async with scripted_network(BUSY, BUSY, GOOD) as (network, client):
+        one, other = Plugged(network.url), Plugged(network.url)
+        await stream(
+            (one, "a"),
+            "Hi",
+            fallback=[(one, "b"), (other, "c")],
+            client=client,
+            retry=None,
+            extra_headers={"X-Own": "mine"},
+        )
+        assert [each.headers.get("x-own") for each in network.requests] == ["mine", "mine", None]
 
 
 async def test_tools_of_a_providers_own_bar_another() -> None:
