@@ -23,7 +23,8 @@ class Response(Struct, frozen=True, kw_only=True):
     last message on: give it back, after the history, to go on. `usage` is summed over all rounds. `provider_state` is
     what the provider wants back with the next request, such as `previous_response_id`; empty where it keeps none.
     `output` is the answer as a value of the session's `output_type`; None without one, and where the session was
-    cancelled or left its tool calls to the caller.
+    cancelled or left its tool calls to the caller. `voided_usage` is what providers reported of attempts that came to
+    nothing: it is not part of `usage`, and may be on the bill.
     """
 
     message: Message
@@ -32,6 +33,7 @@ class Response(Struct, frozen=True, kw_only=True):
     stop_reason: StopReason | None
     output: Any = None
     provider_state: Mapping[str, Any] = {}
+    voided_usage: Usage = Usage()
 
     @property
     def text(self) -> str:

@@ -74,6 +74,7 @@ class Transcript:
             stop_reason=state.stop_reason,
             output=state.output,
             provider_state=state.provider_state,
+            voided_usage=state.voided_usage,
         )
 
 

@@ -134,7 +134,7 @@ async def test_a_restart_is_announced_and_voids_what_came(autojump_clock: MockCl
     # The tokens of the half answer are told, and apart.
     assert (answered.usage.input_tokens, answered.usage.output_tokens) == (3, 2)
     assert (known.voided_usage.input_tokens, known.voided_usage.output_tokens) == (7, 1)
-    assert counted.voided_usage == known.voided_usage
+    assert counted.voided_usage == known.voided_usage == answered.voided_usage
 
 
 async def test_without_being_asked_nothing_is_restarted(autojump_clock: MockClock) -> None:
