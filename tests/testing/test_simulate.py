@@ -41,11 +41,27 @@ def test_a_run_without_faults_is_clean(wire: str, name: str) -> None:
     assert run.observed.took < 1
 
 
+PLAIN = (
+    *(
+        "net.refuse",
+        "net.fin",
+        "net.reset",
+        "net.slice",
+        "http.status",
+        "http.html_200",
+        "sse.comment",
+        "sse.crlf",
+    ),
+    *("prov.error_mid", "prov.eof_no_terminal", "time.stall", "time.keepalive"),
+)
+"""A few faults of every kind; the whole catalogue is swept elsewhere."""
+
+
 def sweeps() -> list[str]:
-    """Every fault of the catalogue at its places and with its values."""
+    """These faults at their places and with their values."""
     return [
         kind.name + (f"={value}" if value else "") + (f"@{at}" if at else "")
-        for kind in CATALOGUE.values()
+        for kind in map(CATALOGUE.__getitem__, PLAIN)
         for value in kind.values or ("",)
         for at in kind.sweep or ("",)
     ]
@@ -53,8 +69,8 @@ def sweeps() -> list[str]:
 
 @pytest.mark.parametrize("fault", sweeps())
 @pytest.mark.parametrize("times", ["", " x*"], ids=["once", "always"])
-def test_streamd_survives_the_catalogue(fault: str, times: str) -> None:
-    """Every fault, at its places, with its values, struck once and always, in a conversation with a tool."""
+def test_streamd_survives_them(fault: str, times: str) -> None:
+    """Each of them, struck once and always, in a conversation with a tool."""
     run = simulate(streamd_app, ONE_TOOL, fault + times)
     assert run.verdict.findings == ()
 

@@ -1,0 +1,58 @@
+"""The world of bytes alone: every decoder, cut everywhere."""
+
+import pytest
+
+from streamd.testing import CATALOGUE, HELLO, NAMED, WIRES, decode, render
+
+ALL = pytest.mark.parametrize("wire", WIRES)
+
+
+@ALL
+@pytest.mark.parametrize("name", NAMED)
+def test_a_conversation_decodes(wire: str, name: str) -> None:
+    """Without faults, cut at random: all of it."""
+    for seed in range(5):
+        run = decode(NAMED[name], wire=wire, seed=seed)
+        assert run.verdict.findings == ()
+        assert run.observed.text == "".join(turn.text for turn in NAMED[name].turns)
+        assert run.observed.finished
+
+
+@ALL
+@pytest.mark.parametrize("how", ["net.fin", "net.reset"])
+def test_a_cut_at_every_byte_is_judged_clean(wire: str, how: str) -> None:
+    """Nothing is lost, doubled or invented, no end is fabricated, and more bytes never give less."""
+    scenario = NAMED["one_tool"]
+    size = len(render(scenario.turns[0], WIRES[wire]).body)
+    told = 0
+    for at in range(0, size + 1, 1 if wire == "openai-chat" else 7):
+        run = decode(scenario, f"{how}@byte:{at} if turn:1", wire=wire, seed=at)
+        assert run.verdict.findings == ()
+        assert len(run.observed.text) >= told
+        told = len(run.observed.text) if len(run.trace.attempts) == 1 else told
+
+
+@ALL
+def test_the_pieces_do_not_matter(wire: str) -> None:
+    """Byte by byte the same comes as at once."""
+    for size in (1, 3):
+        assert decode(HELLO, f"net.slice={size}", wire=wire).verdict.findings == ()
+
+
+def test_a_refusal_has_nothing_to_decode() -> None:
+    """Faults of the head leave no body; nothing is judged of it."""
+    run = decode(HELLO, "http.status=500")
+    assert run.verdict.ok
+    assert (run.observed.finished, run.observed.error) == (False, None)
+
+
+@ALL
+@pytest.mark.parametrize(
+    "name", ["sse.comment", "sse.crlf", "prov.error_mid", "prov.eof_no_terminal", "time.stall"]
+)
+def test_a_decoder_survives_faults_of_the_body(wire: str, name: str) -> None:
+    """Wherever the seed puts them, and with each of their values."""
+    for seed in range(3):
+        for value in CATALOGUE[name].values or ("",):
+            fault = name + (f"={value}" if value else "")
+            assert decode(NAMED["one_tool"], fault, wire=wire, seed=seed).verdict.findings == ()
