@@ -43,7 +43,7 @@ class Attempts:
         ConfigError: One of the models cannot be asked for this; nothing was sent.
     """
 
-    __slots__ = ("_at", "_client", "_edge", "_passed", "_plan", "_requests", "_state")
+    __slots__ = ("_at", "_client", "_edge", "_hidden", "_passed", "_plan", "_request", "_state")
 
     def __init__(self, plan: Plan, client: HTTPClient, edge: ConsumerEdge, state: SessionState) -> None:
         self._plan = plan
@@ -52,18 +52,18 @@ class Attempts:
         self._state = state
         self._at = 0
         self._passed: list[str] = []
-        # Of all models, so that none turns out to be unable when it is needed.
-        self._requests = [each.request() for each in plan.candidates]
+        # Of all models, so that none turns out to be unable when it is needed; a body is large, and not kept for that.
+        self._hidden = [secret for each in plan.fallbacks for secret in _secrets_of(each.request())]
+        self._request = plan.candidates[0].request()
 
     @property
     def secrets(self) -> list[Secret]:
         """All that was sent, or might have been, and must not show."""
-        fields = (field for request in self._requests for field in request.headers)
-        return [value for _, value in fields if isinstance(value, Secret)]
+        return [*self._hidden, *_secrets_of(self._request)]
 
     def ask(self, messages: Sequence[Message], provider_state: Mapping[str, Any]) -> None:
         """Make the request of the next round, after these messages were added to the conversation."""
-        self._requests[self._at] = self._state.candidate.request(messages, provider_state)
+        self._request = self._state.candidate.request(messages, provider_state)
 
     async def turn(self) -> None:
         """One request and its whole answer, in as many attempts as that may take.
@@ -93,7 +93,7 @@ class Attempts:
                 delivered=attempt.turn.delivered,
                 acted=self._has_acted(attempt.turn),
                 alone=self._state.first_chunk_at is None,
-                others=self._at + 1 < len(self._requests),
+                others=self._at < len(self._plan.fallbacks),
             )
             at, following = self._at, await self._following(attempt, failed)
             if following is None:
@@ -153,13 +153,13 @@ class Attempts:
         name = None if self._plan.retry is None else self._plan.retry.idempotency_header
         # Not uuid4's own source: a run whose random numbers are seeded is to be the same again.
         key = None if name is None else (name, str(uuid.UUID(int=random.getrandbits(128), version=4)))
-        return _Attempt(Turn(), self._requests[self._at], decoder, key=key)
+        return _Attempt(Turn(), self._request, decoder, key=key)
 
     def _again(self, attempt: _Attempt, failed: Failed) -> _Attempt:
         """The same request, and an answer of its own."""
         return _Attempt(
             Turn(),
-            self._requests[self._at],
+            self._request,
             self._state.candidate.provider.decoder(),
             key=attempt.key,
             voids=failed.error if failed.delivered else None,
@@ -184,14 +184,19 @@ class Attempts:
         self._at += 1
         state.candidate = self._plan.candidates[self._at]
         state.provider_state = state.candidate.context.provider_state
+        self._hidden += _secrets_of(self._request)
         # Anew, as a key may be good for some minutes only.
-        self._requests[self._at] = state.candidate.request()
+        self._request = state.candidate.request()
         return self._first()
 
     def _has_acted(self, turn: Turn) -> bool:
         """Whether tools may have run on this turn: the provider's own, or a caller's who was given its calls."""
         kinds = (ServerToolCall,) if self._plan.auto_tools else (ServerToolCall, ToolCall)
         return any(isinstance(part, kinds) for part in turn.snapshot.content)
+
+
+def _secrets_of(request: HTTPRequest) -> list[Secret]:
+    return [value for _, value in request.headers if isinstance(value, Secret)]
 
 
 class _Attempt:
