@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ._anthropic_blocks import ServerBlock, caller_signature, is_server_block
 from ._anthropic_events import EVENTS, MESSAGES, REASONS, AnthropicEvent, ContentBlock
 from ._anthropic_sources import Sources
-from ._api_errors import in_stream_error
+from ._api_errors import in_stream_error, is_error_object
 from ._excerpt import excerpt
 from ._json import as_list, as_object, is_object, load, read
 from ._tool_calls import ToolCallAssembly
@@ -91,7 +91,8 @@ class AnthropicMachine:
             case "message_stop":
                 self._message_stop(out)
             case _:
-                pass
+                if is_error_object(data):
+                    raise in_stream_error(data)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """A message that was not streamed: as if each block came as one event."""

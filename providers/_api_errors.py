@@ -25,7 +25,14 @@ from .errors import (
     ServerError,
 )
 
-__all__ = ["api_error", "body_retry_after", "error_fields", "in_stream_error", "parse_error_body"]
+__all__ = [
+    "api_error",
+    "body_retry_after",
+    "error_fields",
+    "in_stream_error",
+    "is_error_object",
+    "parse_error_body",
+]
 
 _NAMES: dict[type[APIError], str] = {
     AuthenticationError: """
@@ -143,6 +150,11 @@ def in_stream_error(body: bytes, *, request_id: str | None = None) -> APIError:
         retry_after=retry_delay(data),
         in_stream=True,
     )
+
+
+def is_error_object(data: bytes) -> bool:
+    """Whether an event that is none of its wire's is the object by which vLLM and SGLang report an error on any."""
+    return b'"object"' in data and as_object(load(data)).get("object") == "error"
 
 
 def body_retry_after(body: bytes) -> float | None:

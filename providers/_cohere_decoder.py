@@ -75,7 +75,7 @@ class CohereMachine:
             raise in_stream_error(data)
         event = read(EVENTS, data)
         kind = event.type or name.decode("utf-8", "replace")
-        if kind == "error" or event.error or (not kind and isinstance(event.message, str)):
+        if kind == "error" or event.error or isinstance(event.message, str):
             raise in_stream_error(data)
         message = event.delta.message if event.delta is not None else None
         if kind == "message-start":

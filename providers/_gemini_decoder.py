@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ._api_errors import in_stream_error
+from ._api_errors import in_stream_error, is_error_object
 from ._excerpt import excerpt
 from ._gemini_calls import GeminiCalls
 from ._gemini_events import GeminiBlob, GeminiCandidate, GeminiEvent, GeminiPart, read_event
@@ -107,7 +107,7 @@ class GeminiMachine:
             return
         event = read_event(data)
         self._take(event, out)
-        if event.error:
+        if event.error or (event.candidates is None and is_error_object(data)):
             raise in_stream_error(data)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:

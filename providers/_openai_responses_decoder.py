@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ._api_errors import api_error, error_fields, in_stream_error
+from ._api_errors import api_error, error_fields, in_stream_error, is_error_object
 from ._excerpt import excerpt
 from ._json import read
 from ._openai_responses_calls import CALL_EVENTS, CUSTOM, FUNCTION, ResponsesCalls
@@ -106,6 +106,8 @@ class OpenAIResponsesMachine:
             self._take(response, out)
             if kind in _ENDS:
                 self._end(response, _ENDS[kind], out)
+        elif is_error_object(data):
+            self._fail(in_stream_error(data))
 
     def is_end(self, name: bytes, data: bytes) -> bool:
         """Whether an event ends the response, well or with an error. Raises what reading JSON raises."""
