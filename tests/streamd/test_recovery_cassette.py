@@ -57,7 +57,7 @@ async def test_what_was_recorded_is_played(name: str, tmp_path: Path, autojump_c
     file = tmp_path / "cassette.json"
 
     async def run(network: Network, client: Any) -> tuple[Any, ...]:
-        given = {**options, "fallback": many(network)} if falls_back else options
+        given: dict[str, Any] = {**options, "fallback": many(network)} if falls_back else options
         async with open_session(model_of(network), "Hi", client=client, **given) as session:
             chunks, error = await read(session)
             known = await session.metadata()

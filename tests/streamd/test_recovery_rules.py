@@ -289,6 +289,24 @@ async def failing_to_connect(
     return caught.value, made
 
 
+@pytest.mark.parametrize(
+    ("script", "kind", "phase"),
+    [([UNREAD, KEEP_OPEN], Stalled, "headers"), ([UNREAD, Delay(1), RST], ConnectionLost, "send")],
+    ids=["net.write_stall", "net.write_reset"],
+)
+async def test_a_server_that_does_not_read(
+    script: Script, kind: type[StreamdError], phase: str, autojump_clock: MockClock
+) -> None:
+    """A large request that nobody takes is made again, and ends in time."""
+    async with memory_network(script, lockstep=True) as network:
+        transport = HTTPTransport(connect=network.connect)
+        async with no_leaks(), httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            with pytest.raises(kind) as caught:
+                await stream(chat_model(network.url), "x" * 1_000_000, client=client)
+        assert len(network.connections) == ALWAYS
+    assert (caught.value.attempt, caught.value.phase) == (ALWAYS, phase)
+
+
 async def test_a_name_that_is_not_found_and_a_refusal(autojump_clock: MockClock) -> None:
     """Nothing was sent, so it is tried again."""
     for cause in (socket.gaierror(-2, "no such name"), ConnectionRefusedError(111, "refused")):
