@@ -84,6 +84,14 @@ class BedrockDecoder:
                 self._stream(data, out)
             else:
                 self._collect(data)
+        except (MalformedEvent, EventTooLarge) as error:
+            self._spent = True
+            if self._machine.terminal:
+                # The turn is complete: what is damaged behind its end cannot fail it.
+                self._machine.finish(out)
+                return out
+            error.chunks = out
+            raise
         except StreamdError as error:
             self._spent = True
             error.chunks = out

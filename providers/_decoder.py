@@ -117,6 +117,14 @@ class SSEChunkDecoder:
                 self._stream(data, out)
             else:
                 self._begin(data, out)
+        except (MalformedEvent, EventTooLarge) as error:
+            self._spent = True
+            if self._machine.terminal:
+                # The turn is complete: what is damaged behind its end cannot fail it.
+                self._machine.finish(out)
+                return out
+            error.chunks = out
+            raise
         except StreamdError as error:
             self._spent = True
             error.chunks = out

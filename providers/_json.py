@@ -37,6 +37,9 @@ def read(decoder: msgspec.json.Decoder[_S], data: bytes) -> _S:
     Raises:
         ValueError: It is no JSON object (or one of `UNREADABLE`, for what nothing can read).
     """
+    # msgspec does not look into what it passes over: a name with a byte that is wrong would be one it does not know.
+    if not data.isascii() and not _is_text(data):
+        raise ValueError("it is not UTF-8")
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -95,6 +98,14 @@ def as_list(value: object) -> list[Any]:
 def as_text(value: object) -> str | None:
     """The text that `value` is, unless it is empty or no text."""
     return value if isinstance(value, str) and value else None
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _repaired(value: Any) -> Any:

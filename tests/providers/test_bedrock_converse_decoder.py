@@ -339,6 +339,12 @@ def test_a_damaged_message_comes_after_what_was_whole() -> None:
     assert error.offset == len(_START) + len(delta(text="a")) + len(bad)
 
 
+def test_a_damaged_message_behind_the_end_fails_no_finished_turn() -> None:
+    """The message had stopped: the turn is complete, with the usage that was not damaged."""
+    bad = _META[:-1] + bytes([_META[-1] ^ 1])
+    assert decoded(_START, delta(text="a"), stop(), bad) == [Text("a"), Stop("stop", None, "end_turn")]
+
+
 @pytest.mark.parametrize(
     ("payload", "why"),
     [

@@ -10,6 +10,7 @@ from streamd.providers import (
     BadRequestError,
     Chunk,
     EventTooLarge,
+    MalformedEvent,
     Metadata,
     NotAStream,
     OverloadedError,
@@ -21,6 +22,8 @@ from streamd.providers import (
     Truncated,
     Usage,
 )
+from streamd.providers._decoder import SSEChunkDecoder
+from streamd.providers._openai_chat_decoder import OpenAIChatMachine
 from tests.support.decoding import decode, single_bytes, sse
 
 _GOOD = {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}
@@ -232,3 +235,28 @@ def test_chunks_before_an_error_without_its_blank_line_are_kept():
     chunks, error = decode("openai-chat", sse(last).rstrip(b"\n"))
     assert chunks == [Text("a")]
     assert type(error) is OverloadedError
+
+
+_FINISHED = sse({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]})
+
+
+@pytest.mark.parametrize("after", [b"data: {\xff}\n\n", b"data: oops\n\n", b"data: " + b"a" * 500 + b"\n\n"])
+def test_what_cannot_be_read_after_the_evidence_fails_no_finished_turn(after: bytes):
+    """The model has said why it stopped: what is damaged after that ends the stream, and the turn is complete."""
+    decoder = SSEChunkDecoder(OpenAIChatMachine(), max_event_bytes=400)
+    chunks = decoder.feed(_FINISHED)
+    assert decoder.terminal
+    chunks += decoder.feed(after)
+    assert chunks == [Text("a"), Stop("stop", None, "stop")]
+    assert decoder.done
+    assert decoder.close() == []
+
+
+@pytest.mark.parametrize("place", range(2, 40))
+def test_text_that_is_no_utf_8_is_malformed_wherever_it_stands(place: int):
+    """Also in a name, or in a value that is passed over: a byte that is another may have been any name."""
+    event = bytearray(b'{"id":"1","x":"abc","choices":[{"delta":{"content":"a"}}]}')
+    event[place] |= 0x80
+    chunks, error = decode("openai-chat", b"data: " + event + b"\n\n")
+    assert chunks == []
+    assert type(error) is MalformedEvent
