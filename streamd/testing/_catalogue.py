@@ -12,6 +12,7 @@ from ._faults_json import JSON
 from ._faults_net import NET
 from ._faults_prov import PROV
 from ._faults_sse import SSE
+from ._faults_sse_events import SSE_EVENTS
 from ._faults_time import TIME
 from ._kind import FaultKind
 
@@ -19,7 +20,7 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SSE, JSON, PROV, TIME):
+    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, JSON, PROV, TIME):
         yield from table
 
 

@@ -8,8 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from streamd.errors import ConfigError
-from streamd.providers import Text
 
+from ._in_text import in_text
 from ._kind import FaultKind, Strike
 from ._outcomes import NOTHING, either, fails_with
 from ._payload import (
@@ -66,27 +66,6 @@ def _everywhere(change: Callable[[bytes, Strike], bytes]) -> Callable[[Reply, St
     return apply
 
 
-def _in_text(sent: bytes, shown: str) -> Callable[[Reply, Strike], Reply]:
-    """Put bytes before the text of the first event that has text, and expect them to be shown so."""
-
-    def apply(reply: Reply, strike: Strike) -> Reply:
-        for at, event in enumerate(reply.events):
-            payload = payload_of(event, strike.wire)
-            first = next((chunk for chunk in event.gives if isinstance(chunk, Text)), None)
-            if event.kind != "text" or first is None or payload is None:
-                continue
-            text = msgspec.json.encode(first.text)
-            head, found, rest = payload.rpartition(text)
-            assert found
-            spoiled = with_payload(event, strike.wire, head + b'"' + sent + text[1:] + rest)
-            gives = tuple(Text(shown + first.text) if chunk is first else chunk for chunk in event.gives)
-            events = [*reply.events[:at], replace(spoiled, gives=gives), *reply.events[at + 1 :]]
-            return strike.with_events(reply, *events)
-        return reply
-
-    return apply
-
-
 _SURROGATES = {
     "high": (rb"\ud83d", "\ufffd"),
     "low": (rb"\ude00", "\ufffd"),
@@ -98,29 +77,11 @@ def _surrogate(reply: Reply, strike: Strike) -> Reply:
     value = strike.fault.value or "high"
     if value not in _SURROGATES:
         raise ConfigError(f"the fault {strike.fault}: the values are {', '.join(_SURROGATES)}")
-    return _whole_text(_in_text(*_SURROGATES[value])(reply, strike), strike, _SURROGATES[value])
+    return in_text(reply, strike, *_SURROGATES[value])
 
 
 def _cesu8(reply: Reply, strike: Strike) -> Reply:
-    pair = b"\xed\xa0\xbd\xed\xb8\x80", "\U0001f600"
-    return _whole_text(_in_text(*pair)(reply, strike), strike, pair)
-
-
-def _whole_text(reply: Reply, strike: Strike, pair: tuple[bytes, str]) -> Reply:
-    """What is told of a text again, later and whole, says the same as its pieces."""
-    if strike.wire.name != "openai-responses":
-        return reply
-    given = next((each for event in reply.events for each in event.gives if isinstance(each, Text)), None)
-    if given is None:
-        return reply
-    first = msgspec.json.encode(given.text.removeprefix(pair[1]))[:-1]
-
-    def again(event: WireEvent) -> WireEvent:
-        if event.kind not in ("close", "end"):
-            return event
-        return replace(event, data=event.data.replace(b'"text":' + first, b'"text":"' + pair[0] + first[1:]))
-
-    return replace(reply, events=tuple(map(again, reply.events)))
+    return in_text(reply, strike, b"\xed\xa0\xbd\xed\xb8\x80", "\U0001f600")
 
 
 def _beside(value: bytes) -> Callable[[bytes], bytes]:
@@ -159,6 +120,12 @@ def _numbers(payload: bytes, strike: Strike) -> bytes:
 
 def _huge(payload: bytes, _strike: Strike) -> bytes:
     return _beside(b"9" * 400)(payload)
+
+
+def _after_finish(reply: Reply, strike: Strike) -> Reply:
+    at = first_terminal(reply) + 1
+    event = new_event(strike.wire, b'{"broken" "event":1}', name="contentBlockDelta", fatal=True)
+    return strike.with_events(reply, *reply.events[:at], event)
 
 
 def _deep(reply: Reply, strike: Strike) -> Reply:
@@ -217,6 +184,11 @@ JSON: tuple[FaultKind, ...] = (
     _spoiled("json.scalar", "An event is a text.", lambda _told: b'"text"'),
     _spoiled("json.raw_control", "A control character stands in a text unescaped.", _beside(b'"a\x01b"')),
     _spoiled("json.nul", "A NUL stands in a text unescaped.", _beside(b'"a\x00b"')),
+    _unnoticed(
+        "json.invalid_after_finish",
+        "An event after the provider's terminal evidence breaks the grammar of JSON.",
+        _after_finish,
+    ),
     _unnoticed(
         "json.wrong_type",
         "The indexes are texts or have a fraction of zero, where whole numbers belong.",
