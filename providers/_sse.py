@@ -43,8 +43,9 @@ class SSEDecoder:
     Args:
         max_event_bytes: The most one event may take, comments before it included.
         error_field: Whether an `error:` line is read as an event named `error` with that line as its data, and so a
-            JSON error object that stands between events. The specification ignores both; llama.cpp reports failures
-            with the one, Google with the other.
+            JSON error object that stands between events; a web page there is an event that cannot be read. The
+            specification ignores all three; llama.cpp reports failures with the first, Google with the second, a
+            proxy that loses its server with the third.
     """
 
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024, error_field: bool = False) -> None:
@@ -165,8 +166,14 @@ class SSEDecoder:
                 name = b"error"
                 data.append(value)
         if not data:
-            return ServerSentEvent(block, b"error", self._id, end) if self._is_error(block) else None
+            return self._between(block, end)
         return ServerSentEvent(data[0] if len(data) == 1 else b"\n".join(data), name, self._id, end)
+
+    def _between(self, block: bytes, end: int) -> ServerSentEvent | None:
+        """What is no event, but stands between two: an error object, or a web page, which nobody can read."""
+        if self._error_field and block.lstrip().startswith(b"<"):
+            return ServerSentEvent(block, b"", self._id, end)
+        return ServerSentEvent(block, b"error", self._id, end) if self._is_error(block) else None
 
     def _is_error(self, block: bytes) -> bool:
         if not self._error_field or b'"error"' not in block or block.strip()[:1] not in (b"{", b"["):

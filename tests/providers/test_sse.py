@@ -96,6 +96,14 @@ def test_the_place_of_an_event_is_the_same_at_every_cut():
         assert [(event.data, event.end) for piece in pieces for event in decoder.feed(piece)] == expected
 
 
+def test_a_web_page_between_events_is_given_only_where_asked_for():
+    """A proxy's page in the middle of a stream is no event, but must not be taken for nothing."""
+    page = b"<html>\n<body>502</body></html>"
+    body = b"data: a\n\n" + page + b"\n\n"
+    assert [event.data for event in SSEDecoder(error_field=True).feed(body)] == [b"a", page]
+    assert [event.data for event in SSEDecoder().feed(body)] == [b"a"]
+
+
 def test_an_error_field_is_read_only_where_asked_for():
     """The specification ignores it; llama.cpp reports failures with it."""
     assert _events(b"error: {}\n\n") == []
