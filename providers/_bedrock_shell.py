@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
+
 from ._api_errors import api_error, error_fields, in_stream_error
 from ._aws_event_stream import AWSEventStream, EventMessage
 from ._decoder import EventMachine
 from ._excerpt import excerpt
-from ._json import UNREADABLE, as_object, as_text, load
+from ._json import UNREADABLE, as_list, as_object, as_text, load
 from .chunks import Chunk
 from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
 
@@ -158,7 +160,8 @@ class BedrockDecoder:
         if text.lstrip()[:1] not in (b"{", b"["):
             raise _no_stream(text)
         try:
-            found = as_object(load(text))
+            told = load(text)
+            found = as_object(next(iter(as_list(told)), told))
             names = ("message", "Message", "__type", "error", "Output")
             if any(found.get(name) for name in names) and "output" not in found and "content" not in found:
                 raise _document_error(found, text)
@@ -196,7 +199,7 @@ def _raise_exception(message: EventMessage) -> None:
 def _document_error(found: dict[str, object], text: bytes) -> APIError:
     """AWS's error object names its kind `__type`, after a namespace and a `#`."""
     kind = as_text(found.get("__type")) or as_text(as_object(found.get("Output")).get("__type"))
-    if kind is None and "error" in found:
+    if kind is None and ("error" in found or found.get("object") == "error"):
         return in_stream_error(text)
     code = kind and kind.rpartition("#")[2]
     message = error_fields(found)[0] or as_text(found.get("Message"))
@@ -215,4 +218,13 @@ def _no_stream(text: bytes) -> NotAStream:
 
 def _malformed(message: EventMessage, error: BaseException) -> MalformedEvent:
     why = "it is nested too deep" if isinstance(error, RecursionError) else excerpt(str(error).encode(), 100)
-    return MalformedEvent(f"an event cannot be read: {why}: {excerpt(message.payload)}", offset=message.end)
+    return MalformedEvent(f"an event cannot be read: {why}: {excerpt(_shown(message))}", offset=message.end)
+
+
+def _shown(message: EventMessage) -> bytes:
+    """What to quote of a message: a model's own event is in base64, where neither words nor secrets are found."""
+    try:
+        inner = as_text(as_object(load(message.payload)).get("bytes")) or ""
+        return a2b_base64(inner, strict_mode=True) or message.payload
+    except UNREADABLE:
+        return message.payload
