@@ -24,14 +24,18 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
     Args:
         headers: The response's headers, with lower-case names.
-        now: The present time, in seconds since the epoch, against which a date is read.
+        now: The present time, in seconds since the epoch. A date is read against the response's own `date`, as this
+            clock and the server's may differ, and against this where there is none.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
     text = headers.get("retry-after", "")
     seconds = _number(text)
-    return _until(text, now) if seconds is None else seconds
+    if seconds is not None:
+        return seconds
+    then, sent = _moment(text), _moment(headers.get("date", ""))
+    return None if then is None else max(0.0, then - (now if sent is None else sent))
 
 
 def retry_delay(document: object) -> float | None:
@@ -56,11 +60,10 @@ def _number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _until(text: str, now: float) -> float | None:
+def _moment(text: str) -> float | None:
     try:
         date = parsedate_to_datetime(text)
         # A date that names no zone is read as UTC, as every HTTP date is.
-        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return max(0.0, moment - now)
