@@ -22,7 +22,9 @@ from streamd.providers import (
     redact_error,
 )
 from streamd.providers._redact import redact
-from tests.support.decoding import decode, sse
+from tests.support.bad_streams import GOOD, garbage
+from tests.support.bedrock import exception
+from tests.support.decoding import decode
 from tests.support.services import anthropic, openai_chat
 
 KEY = "zz/canary+0123456789"
@@ -144,25 +146,53 @@ def caught(wire: str, body: bytes) -> StreamdError:
 
 @pytest.mark.parametrize("wire", sorted(WIRES))
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (b'{"a": "' + KEY.encode(), MalformedEvent),
+        (b"{\xff" + KEY.encode(), MalformedEvent),
+        (b"[1]" + KEY.encode(), MalformedEvent),
+    ],
+)
+def test_an_event_that_repeats_a_key_does_not_show_it(
+    wire: str, text: bytes, kind: type[StreamdError]
+) -> None:
+    """Whatever cannot be read, once the error was redacted neither it nor what it holds repeats a secret."""
+    turn = GOOD[wire]
+    assert_redacted(caught(wire, turn.body(garbage(wire, text))), kind)
+
+
+@pytest.mark.parametrize("wire", sorted(WIRES))
+def test_an_error_that_repeats_a_key_does_not_show_it(wire: str) -> None:
+    """Nor does an error that the provider tells inside the stream."""
+    told = f"bad {KEY} {SHORT}"
+    event = garbage(wire, json.dumps({"error": {"message": told, "code": KEY}}).encode())
+    if wire == "bedrock-converse":
+        event = exception("validationException", told)
+    assert_redacted(caught(wire, GOOD[wire].body(event)), APIError)
+
+
+@pytest.mark.parametrize("wire", sorted(WIRES))
+@pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (sse({"error": {"message": f"bad {KEY} {SHORT}", "code": KEY}}), APIError),
         (json.dumps({"error": {"message": f"bad {KEY}"}, "request_id": KEY}).encode(), APIError),
-        (sse('{"a": "' + KEY), MalformedEvent),
-        (b"data: {\xff" + KEY.encode() + b"\n\n", MalformedEvent),
-        (sse("[1]" + KEY), MalformedEvent),
+        (json.dumps({"error": {"message": f"bad {KEY} {SHORT}", "code": KEY}}).encode() + b"\n", APIError),
         (f"<html>{KEY} {SHORT}</html>".encode(), NotAStream),
         (f"plain words with {KEY}".encode(), NotAStream),
-        (b'{"a": ' + KEY.encode(), NotAStream),
-        (b"{\xff" + KEY.encode(), NotAStream),
+        (b'{"a": ' + KEY.encode(), StreamError),
+        (b"{\xff" + KEY.encode(), StreamError),
         (json.dumps({"told": KEY}).encode(), StreamError),
     ],
 )
 def test_an_answer_that_repeats_a_key_does_not_show_it(
     wire: str, body: bytes, kind: type[StreamdError]
 ) -> None:
-    """Whatever the error, once it was redacted neither it nor what it holds repeats a secret."""
-    error = caught(wire, body)
+    """Nor does what is no stream at all."""
+    assert_redacted(caught(wire, body), kind)
+
+
+def assert_redacted(error: StreamdError, kind: type[StreamdError]) -> None:
+    """Redacting hides every secret, leaves the class, and does nothing more when done again."""
     assert isinstance(error, kind)
     redact_error(error, [Secret(KEY), Secret(SHORT)])
     assert_hidden(error)
@@ -176,9 +206,10 @@ def test_an_answer_that_repeats_a_key_does_not_show_it(
 @pytest.mark.parametrize("data", [b'{"a": ' + KEY.encode(), b"{\xff" + KEY.encode()])
 def test_a_cause_does_not_hold_the_document(wire: str, data: bytes) -> None:
     """What could not be read is quoted in the message, and kept nowhere else."""
-    for error in (caught(wire, b"data: " + data + b"\n\n"), caught(wire, data)):
-        assert error.__cause__ is not None
-        assert not any(isinstance(link, JSONDecodeError | UnicodeError) for link in chained(error))
+    error = caught(wire, GOOD[wire].body(garbage(wire, data)))
+    assert error.__cause__ is not None
+    for each in (error, caught(wire, data)):
+        assert not any(isinstance(link, JSONDecodeError | UnicodeError) for link in chained(each))
 
 
 def test_what_others_raised_is_redacted_in_the_chain() -> None:
