@@ -26,7 +26,8 @@ _LENGTH = struct.Struct(">H")
 _FIXED = {2: struct.Struct(">b"), 3: struct.Struct(">h"), 4: struct.Struct(">i"), 5: struct.Struct(">q")}
 _BYTES, _STRING, _TIMESTAMP, _UUID = 6, 7, 8, 9
 _MAX_HEADERS = 128 * 1024
-_OVERHEAD = _PRELUDE.size + _CRC.size
+_PRELUDE_SIZE, _CRC_SIZE = _PRELUDE.size, _CRC.size
+_OVERHEAD = _PRELUDE_SIZE + _CRC_SIZE
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Headers = tuple[Mapping[str, HeaderValue], bytes | None]  # and the name of the event, if it is one
 _REMEMBERED = 32  # headers repeat from message to message: few kinds, and the same fields in each
@@ -65,7 +66,7 @@ class AWSEventStream:
     def __init__(self, *, max_event_bytes: int = 24 * 1024 * 1024) -> None:
         self._limit = max_event_bytes
         self._rest = bytearray()  # the message that is not whole yet
-        self._need = _PRELUDE.size  # how much of it there must be before it is worth another look
+        self._need = _PRELUDE_SIZE  # how much of it there must be before it is worth another look
         self._end = 0  # the place in the body after the last message
         self._preludes: dict[bytes, tuple[int, int]] = {}
         self._headers: dict[bytes, _Headers] = {}
@@ -91,7 +92,7 @@ class AWSEventStream:
         """
         if self._failure is not None:
             raise self._failure
-        if self._rest or len(data) < _PRELUDE.size:
+        if self._rest or len(data) < _PRELUDE_SIZE:
             self._rest += data
             if len(self._rest) < self._need:
                 return []
@@ -110,33 +111,33 @@ class AWSEventStream:
 
     def _read(self, data: bytes, messages: list[EventMessage]) -> int:
         """Read all whole messages, and give the place where the rest begins."""
-        at, size = 0, len(data)
+        at, size, start = 0, len(data), self._end
         view = memoryview(data)
-        while size - at >= _PRELUDE.size:
-            body = at + _PRELUDE.size
+        while size - at >= _PRELUDE_SIZE:
+            body = at + _PRELUDE_SIZE
             prelude = data[at:body]
             total, headers = self._preludes.get(prelude) or self._read_prelude(prelude)
             if size - at < total:
                 self._need = total
                 return at
-            end = at + total - _CRC.size
+            end = at + total - _CRC_SIZE
             if crc32(view[at:end]) != _CRC.unpack_from(data, end)[0]:
                 raise self._malformed("the checksum of a message is wrong", total)
             told = data[body : body + headers]
             fields, event = self._headers.get(told) or self._read_headers(told, total)
-            self._end += total
-            messages.append(EventMessage(fields, data[body + headers : end], event, self._end))
             at += total
-        self._need = _PRELUDE.size
+            self._end = start + at
+            messages.append(EventMessage(fields, data[body + headers : end], event, start + at))
+        self._need = _PRELUDE_SIZE
         return at
 
     def _read_prelude(self, data: bytes) -> tuple[int, int]:
         """The lengths of a message and of its headers."""
         total, headers, checksum = _PRELUDE.unpack(data)
         if crc32(data[:8]) != checksum:
-            raise self._malformed("the checksum of a message's head is wrong", _PRELUDE.size)
+            raise self._malformed("the checksum of a message's head is wrong", _PRELUDE_SIZE)
         if headers > _MAX_HEADERS or total < _OVERHEAD + headers:
-            raise self._malformed("the lengths in a message's head make no sense", _PRELUDE.size)
+            raise self._malformed("the lengths in a message's head make no sense", _PRELUDE_SIZE)
         if total > self._limit:
             raise EventTooLarge(f"an event is larger than {self._limit} bytes")
         if len(self._preludes) < _REMEMBERED_PRELUDES:

@@ -53,7 +53,7 @@ class BedrockDecoder:
         self._frames = AWSEventStream(max_event_bytes=max_event_bytes)
         self._text: bytearray | None = None  # collects a body that is no event stream
         self._begun = False
-        self._events = 0
+        self._any = False  # whether there was a message
         self._spent = False
 
     @property
@@ -117,7 +117,7 @@ class BedrockDecoder:
                 self._read_document(bytes(self._text), out)
             elif self._machine.terminal:
                 self._machine.finish(out)
-            elif self._events:
+            elif self._any:
                 raise Truncated(
                     "the stream ended without the provider's terminal event: the answer is not whole"
                 )
@@ -131,7 +131,7 @@ class BedrockDecoder:
     def _stream(self, data: bytes, out: list[Chunk]) -> None:
         machine = self._machine
         for message in self._frames.feed(data):
-            self._events += 1
+            self._any = True
             name = message.event
             if name is None:
                 _raise_exception(message)
