@@ -81,7 +81,7 @@ class OpenAIResponsesMachine:
         kind = event.type or name.decode("utf-8", "replace")
         if _is_error(kind, event):
             self._fail(in_stream_error(data))
-        if self.numbers.is_repeat(event.sequence_number):
+        if self.numbers.is_repeat(event.sequence_number, data):
             return
         if kind in MESSAGE_EVENTS:
             item = self._find("message", event, out)

@@ -12,12 +12,14 @@ class EventNumbers:
 
     Any first number is right, and each next one is one more. A number that is left out is a `SequenceGap`. Servers
     that give some events no number, or the same one, or start again in the middle, do not number at all: of such a
-    stream nothing is checked any more, and nothing is dropped. Only in a body that continues another one is a number
-    that was seen before a repeat, whose event is left out.
+    stream nothing is checked any more, and nothing is dropped. A number that was seen before is a repeat, whose event is
+    left out, only in a body that continues another one, and where the same event comes twice in a row.
     """
 
     def __init__(self) -> None:
         self.last: int | None = None
+        self._data = b""  # of the last event
+        self._proved = False  # that numbers go up
         self._counts = True
         self._continued = False
 
@@ -30,21 +32,22 @@ class EventNumbers:
         """Say that the events to come are of another body, which continues the response."""
         self._continued = True
 
-    def is_repeat(self, number: int | None) -> bool:
-        """Take the number of the next event, and say whether that event was read before.
+    def is_repeat(self, number: int | None, data: bytes = b"") -> bool:
+        """Take the number of the next event, and its bytes, and say whether that event was read before.
 
         Raises:
             SequenceGap: The number does not follow on the last one.
         """
         last = self.last
         if last is None or number == last + 1:
-            self.last = number
+            self._proved = last is not None
+            self.last, self._data = number, data
         elif not self._counts:
             return False
         elif number is None:
             self._counts = self._continued
         elif number <= last:
-            if self._continued:
+            if self._continued or (self._proved and number == last and data == self._data):
                 return True
             self._counts = False
         else:

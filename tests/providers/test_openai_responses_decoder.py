@@ -442,6 +442,14 @@ def test_servers_that_number_otherwise(numbers: list[int | None]) -> None:
     assert fold(chunks).text == "0123"
 
 
+def test_an_event_that_comes_twice_is_read_once() -> None:
+    """The same event with the same number, after numbers that went up: a proxy sent it again."""
+    one, two, three = (text_delta(str(n)) | {"sequence_number": n} for n in (1, 2, 3))
+    chunks, error = decode(WIRE, named(one, two, two, three, ended()))
+    assert error is None
+    assert fold(chunks).text == "123"
+
+
 def test_too_many_items_are_refused() -> None:
     """What is remembered of items has a bound."""
     events = (text_delta("a") | {"item_id": f"i{n}", "output_index": n} for n in range(5000))
