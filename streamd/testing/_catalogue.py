@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from streamd.errors import ConfigError
 
+from ._faults_framing import FRAMING
 from ._faults_h1 import H1
 from ._faults_http import HTTP
 from ._faults_json import JSON
 from ._faults_net import NET
+from ._faults_order import ORDER
 from ._faults_prov import PROV
 from ._faults_sse import SSE
 from ._faults_sse_events import SSE_EVENTS
@@ -20,7 +22,7 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, JSON, PROV, TIME):
+    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TIME):
         yield from table
 
 
