@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from urllib.parse import quote
 
-__all__ = ["captured_logs", "full_traceback", "leaks_in", "new_key"]
+__all__ = ["broken_logging", "captured_logs", "full_traceback", "leaks_in", "new_key"]
 
 
 def new_key(rng: random.Random) -> str:
@@ -66,3 +66,21 @@ def captured_logs() -> Generator[Iterable[str], None, None]:
     finally:
         root.setLevel(level)
         root.removeHandler(handler)
+
+
+class _Broken(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Raise, as a handler should not."""
+        raise OSError(f"no space left on device for a record of {record.name}")
+
+
+@contextmanager
+def broken_logging(name: str | None) -> Generator[None, None, None]:
+    """Have a logging handler raise at every record of the loggers below this name; at none if it is None."""
+    logger, handler = logging.getLogger(name), _Broken(logging.NOTSET)
+    if name is not None:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

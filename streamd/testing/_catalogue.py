@@ -13,16 +13,18 @@ from ._faults_json import JSON
 from ._faults_net import NET
 from ._faults_order import ORDER
 from ._faults_prov import PROV
+from ._faults_rt import RT
 from ._faults_sse import SSE
 from ._faults_sse_events import SSE_EVENTS
 from ._faults_time import TIME
+from ._faults_use import USE
 from ._kind import FaultKind
 
 __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TIME):
+    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TIME, USE, RT):
         yield from table
 
 

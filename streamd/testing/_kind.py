@@ -122,7 +122,8 @@ class FaultKind(Struct, frozen=True, kw_only=True):
             applied. It is pure.
         apply: Makes the struck reply of the reply; of the phases `connect` to `after`. It is pure but for the strike's
             `rng`.
-        stage: Makes the struck stage of the stage; of the phases `tool`, `consumer` and `runtime`.
+        stage: Makes the struck stage of the stage. What those of the phases `tool`, `consumer` and `runtime` expect
+            holds for every attempt.
         sweep: The places that a sweep tries; none tries the fault without a place.
         values: The values that a sweep tries; none tries it without.
         wires: The names of the wires on which it can happen; on all if empty. On others it strikes nothing.

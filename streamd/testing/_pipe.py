@@ -96,6 +96,10 @@ class MemoryStream(trio.abc.HalfCloseableStream):
         self._out.end()
         await trio.lowlevel.checkpoint()
 
+    def narrow(self) -> None:
+        """Hold nothing of what is sent: a send returns once all of it was read."""
+        self._out.limit = 0
+
     def reset(self) -> None:
         """Break the connection, as a reset does."""
         self._out.end(reset=True)

@@ -24,6 +24,7 @@ __all__ = ["Play"]
 
 _EARLY: tuple[Phase, ...] = ("connect", "request")
 _LATE: tuple[Phase, ...] = ("head", "body", "after")
+_STAGED: tuple[Phase, ...] = ("tool", "consumer", "runtime")
 
 
 class Play:
@@ -71,8 +72,7 @@ class Play:
         """What is done to the application."""
         stage = Stage()
         for place, kind in enumerate(self._kinds):
-            if kind.phase in ("tool", "consumer", "runtime"):
-                stage = kind.stage(stage, self._strike(place, 0, 0))
+            stage = kind.stage(stage, self._strike(place, 0, 0))
         return stage
 
     def open(self, connection: int) -> Reply:
@@ -139,8 +139,10 @@ class Play:
 
     def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> Attempt:
         delivery = delivery_of(reply)
+        staged = (place for place, kind in enumerate(self._kinds) if kind.phase in _STAGED)
         expect = tuple(
-            self._kinds[place].expect(delivery, self._strike(place, number, turn)) for place in struck
+            self._kinds[place].expect(delivery, self._strike(place, number, turn))
+            for place in (*struck, *staged)
         )
         attempt = Attempt(
             number=number,

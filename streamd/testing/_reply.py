@@ -15,9 +15,12 @@ from ._wire_event import WireEvent
 
 __all__ = ["Connecting", "Cut", "Edit", "Ending", "Layout", "Repeat", "Reply", "Wait", "layout"]
 
-Connecting = Literal["ok", "refuse", "dns", "blackhole", "tls_certificate", "tls_cut", "tls_alert"]
-"""What becomes of connecting: it works, is refused, the name is not known, nobody answers, or TLS's handshake fails:
-the certificate does not verify, the connection ends in the midst of it, the server says no."""
+Connecting = Literal[
+    "ok", "refuse", "dns", "blackhole", "tls_certificate", "tls_cut", "tls_alert", "no_files"
+]
+"""What becomes of connecting: it works, is refused, the name is not known, nobody answers, TLS's handshake fails (the
+certificate does not verify, the connection ends in the midst of it, the server says no), or the process has too many
+files open for another socket."""
 
 Ending = Literal["fin", "rst", "stall", "close", "stale"]
 """How a connection ends, or does not: a FIN, a reset, silence, a close as the server's own program closes, or a close
@@ -33,10 +36,14 @@ class Cut(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """The server waits before it sends this byte of the body; before the head where `at` is negative."""
+    """The server waits before it sends this byte of the body; before the head where `at` is negative.
+
+    Where it `leaps`, the clock does all at once, as when a machine was suspended; only a virtual one can.
+    """
 
     at: int
     seconds: float
+    leaps: bool = False
 
 
 class Repeat(Struct, frozen=True):
@@ -72,6 +79,7 @@ class Reply(Struct, frozen=True, kw_only=True):
             `ok`. Only faults whose phase is `connect` are asked in time to change it.
         connect_delay: Seconds before it becomes so.
         close_delay: Seconds that closing it takes the client, unless it does so by force; settled as `connect` is.
+        narrow: Whether sending waits until the server has read, as if no buffer were between; settled as `connect` is.
         reading: How much of the request the server reads before it answers: all of it, its head, or nothing. As
             `connect`, it is settled before the request comes.
         status: The status code.
@@ -94,6 +102,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     connect: Connecting = "ok"
     connect_delay: float = 0.0
     close_delay: float = 0.0
+    narrow: bool = False
     reading: Literal["whole", "head", "none"] = "whole"
     status: int = 200
     reason: str = "OK"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ._reply import Edit, Ending, Layout, Reply, layout
-from ._steps import CLOSE, FIN, HEAD_ONLY, KEEP_OPEN, RST, UNREAD, Delay, Flood, Script, Step, chunk
+from ._steps import CLOSE, FIN, HEAD_ONLY, KEEP_OPEN, RST, UNREAD, Delay, Flood, Leap, Script, Step, chunk
 
 __all__ = ["opening", "script"]
 
@@ -64,7 +64,7 @@ def _inserted(reply: Reply, laid: Layout) -> dict[int, list[Step]]:
     inserted: dict[int, list[Step]] = {}
     for wait in reply.waits:
         place = 0 if wait.at < 0 else laid.raw_of(wait.at)
-        inserted.setdefault(place, []).append(Delay(wait.seconds))
+        inserted.setdefault(place, []).append(Leap(wait.seconds) if wait.leaps else Delay(wait.seconds))
     if reply.repeat is not None:
         data = reply.repeat.event.data
         data = chunk(data) if reply.framing == "chunked" else data

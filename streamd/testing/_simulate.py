@@ -10,7 +10,8 @@ import trio.testing
 
 from streamd import HTTPTransport
 
-from ._canary import captured_logs, full_traceback, new_key
+from ._canary import broken_logging, captured_logs, full_traceback, new_key
+from ._crashing import Crashing
 from ._fault import FaultLike, plan_of
 from ._judge import judge
 from ._leaks import below, tasks
@@ -78,7 +79,7 @@ def simulate(
                 url=network.url,
                 key=key,
                 client=client,
-                stage=play.stage(),
+                stage=stage,
                 trace=trace,
                 clock=trio.current_time,
             )
@@ -99,7 +100,8 @@ def simulate(
             nursery.cancel_scope.cancel()
         return world
 
-    with seeded(seed), captured_logs() as logs:
+    stage = play.stage()
+    with seeded(seed, stage.shuffle), captured_logs() as logs, broken_logging(stage.broken_logging):
         world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     observed = world.observed
     observed.captured += [("a log record", line) for line in logs]
@@ -114,13 +116,18 @@ async def _drive(app: App, world: World, limit: float, max_steps: int) -> None:
     observed, stage = world.observed, world.stage
     scope, again = trio.CancelScope(deadline=stage.cancel_after), trio.CancelScope()
     task = trio.lowlevel.current_task()
-    watched = Watched(task, scope, stage.cancel_at, max_steps, again)
-    trio.lowlevel.add_instrument(watched)
+    watched = Watched(task, scope, stage.cancel_at, max_steps, again, stage.quit_at, world.end)
+    instruments: list[trio.abc.Instrument] = [watched]
+    if stage.crash is not None:
+        instruments.append(Crashing(stage.crash, lambda: watched.steps))
+    for each in instruments:
+        trio.lowlevel.add_instrument(each)
     try:
         with trio.move_on_after(limit) as most, again, scope:
             await run_app(app, world)
     finally:
-        trio.lowlevel.remove_instrument(watched)
+        for each in instruments:
+            trio.lowlevel.remove_instrument(each)
     observed.steps = watched.steps
     observed.took = trio.current_time()
     observed.hung = watched.overrun or most.cancelled_caught

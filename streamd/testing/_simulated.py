@@ -30,8 +30,11 @@ def connection_error(how: Connecting) -> Exception:
         error = trio.BrokenResourceError()
         error.__cause__ = _HANDSHAKES[how]()
         return error
-    code = errno.ETIMEDOUT if how == "blackhole" else errno.ECONNREFUSED
+    code = _CODES.get(how, errno.ECONNREFUSED)
     return OSError(code, os.strerror(code))
+
+
+_CODES: dict[str, int] = {"blackhole": errno.ETIMEDOUT, "no_files": errno.EMFILE}
 
 
 def _unverified() -> ssl.SSLError:
@@ -124,6 +127,8 @@ class SimulatedNetwork(Network):
         match reply.connect:
             case "ok":
                 await super().connect(host, port)
+                if reply.narrow:
+                    self.clients[-1].narrow()
                 return SimulatedStream(self.clients[-1], reply.close_delay)
             case "blackhole":
                 await trio.sleep_forever()

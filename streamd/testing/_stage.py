@@ -7,15 +7,56 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["Reading", "Stage", "ToolBody"]
+__all__ = ["Actor", "Beside", "Crash", "Hook", "Reading", "Stage", "ToolBody"]
 
 ToolBody = Literal["answers", "raises", "hangs", "ignores_cancel", "floods", "unwritable", "exits"]
 """What a tool does: answer; raise; hang; hang through a cancellation for a while; answer at enormous length; answer
 what no JSON can hold; raise what is no `Exception`."""
 
-Reading = Literal["eager", "stops", "leaves", "raises"]
-"""How the application reads: to the end; not any more after `reading_from` chunks; until then, leaving the block or
-raising an exception of its own."""
+Reading = Literal["eager", "stops", "leaves", "raises", "abandons", "shares", "reenters", "closes"]
+"""How the application reads, all but the first and `shares` from `reading_from` chunks on: to the end; not any more,
+for `rest` seconds; leaving the block; raising an exception of its own; letting go of an iterator it had begun, and
+reading on with another; from two tasks; reading more while it is given a chunk; closing twice, and reading on."""
+
+Hook = Literal["on_chunk", "on_message", "approve", "observer"]
+"""A function of the application that is called in the course of a session."""
+
+Actor = Literal["any", "producer", "parser", "watchdog", "conversation", "tool"]
+"""Whose task it is: one of the session's own, or that of a tool."""
+
+
+class Crash(Struct, frozen=True, kw_only=True):
+    """A bug in one of the session's actors: an exception that nobody expects, out of whatever it waits for.
+
+    Args:
+        actor: Whose.
+        step: Before which step of that actor, from 1; of the whole application, if the actor is `any`, and only if it
+            is an actor that takes that step.
+        always: Whether it does so at every later step, too, whichever incarnation takes it.
+        memory: Whether it is a `MemoryError`.
+    """
+
+    actor: Actor = "any"
+    step: int = 1
+    always: bool = False
+    memory: bool = False
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """Other sessions in one runtime with the application's own. They speak to nobody.
+
+    Args:
+        sessions: How many.
+        crash: Whether they fail with what nobody expects, while the application's own is under way.
+        places: Whether they hold all places that the runtime has: until its own session is waited for, or for good,
+            and the runtime refuses; None for places enough.
+        live: Whether they are still open when the runtime's block is left.
+    """
+
+    sessions: int = 1
+    crash: bool = False
+    places: Literal["wait", "refuse"] | None = None
+    live: bool = False
 
 
 class Stage(Struct, frozen=True, kw_only=True):
@@ -25,23 +66,45 @@ class Stage(Struct, frozen=True, kw_only=True):
         cancel_at: The scheduler steps of the application's tasks before which it is cancelled, from 1; a second one
             cancels what still runs of it.
         cancel_after: Virtual seconds after which it is cancelled.
+        quit_at: The scheduler steps of the application's tasks before which its session is told to end.
         tools: What the n-th run of a tool does, from 1; other runs answer.
         pace: Seconds that the consumer takes for each chunk.
         reading: How it reads.
         reading_from: After how many chunks that begins.
+        rest: Seconds for which it does not read, where it stops.
+        room: How many chunks may be held for it unread; as the application likes it if None.
+        hook: Which of its own functions raises.
+        crash: What goes wrong in a session's own task.
+        beside: What else is in the same runtime; None for no runtime.
+        broken_logging: The name of a logger, with a handler of the application that raises at every record; the empty
+            name is that of the root, None for no such handler.
+        shuffle: Another seed, for the order in which trio runs tasks that could run.
     """
 
     cancel_at: tuple[int, ...] = ()
     cancel_after: float = math.inf
+    quit_at: tuple[int, ...] = ()
     tools: tuple[tuple[int, ToolBody], ...] = ()
     pace: float = 0.0
     reading: Reading = "eager"
     reading_from: int = 0
+    rest: float = math.inf
+    room: int | None = None
+    hook: Hook | None = None
+    crash: Crash | None = None
+    beside: Beside | None = None
+    broken_logging: str | None = None
+    shuffle: int | None = None
 
     @property
     def cuts_short(self) -> bool:
         """Whether the application may not come to its own end."""
-        return bool(self.cancel_at) or self.cancel_after < math.inf or self.reading in ("leaves", "raises")
+        return (
+            bool(self.cancel_at or self.quit_at)
+            or self.cancel_after < math.inf
+            or self.reading in ("leaves", "raises", "closes")
+            or self.hook in ("on_chunk", "on_message")
+        )
 
     def tool(self, run: int) -> ToolBody:
         """What the n-th run of a tool does."""

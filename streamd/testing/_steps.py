@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import trio
+import trio.testing
 
 __all__ = [
     "CLOSE",
@@ -23,6 +24,7 @@ __all__ = [
     "UNREAD",
     "Delay",
     "Flood",
+    "Leap",
     "Mark",
     "Pause",
     "Request",
@@ -85,6 +87,20 @@ class Delay:
 
     async def __call__(self, stream: trio.abc.Stream, request: Request | None) -> None:
         await trio.sleep(self.seconds)
+
+
+@dataclass(frozen=True)
+class Leap:
+    """A step that sets the clock forward by so many seconds, at once; only a `trio.testing.MockClock` can do that."""
+
+    seconds: float
+
+    async def __call__(self, stream: trio.abc.Stream, request: Request | None) -> None:
+        # Let whoever is to read what was sent before do so in its own time.
+        await trio.sleep(0.001)
+        clock = trio.lowlevel.current_clock()
+        if isinstance(clock, trio.testing.MockClock):
+            clock.jump(self.seconds)
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import trio
+from streamd import Retry, Session, StreamdError, Timeouts, ToolCall, open_session
 
-from streamd import Retry, Session, Stop, StreamdError, Text, Timeouts, open_session
-from streamd.providers import Reset
-
+from ._beside import open_beside
+from ._consumer import ConsumerLeft, read_session
 from ._world import App, World
 
 __all__ = ["ConsumerLeft", "streamd_app", "streamd_app_with"]
-
-
-class ConsumerLeft(Exception):
-    """What the consumer of a `use.raises` fault raises inside the session's block."""
 
 
 async def streamd_app(world: World) -> None:
@@ -39,43 +35,33 @@ def streamd_app_with(**options: Any) -> App:
 
 
 async def _run(world: World, options: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"client": world.client, "tools": world.tools, **options}
     try:
-        async with open_session(world.model, world.prompt, **given) as session:
+        async with _open(world, options) as session:
+            world.ends_with(session.cancel)
             world.said("")
             try:
-                await _read(world, session)
+                await read_session(world, session)
             finally:
                 world.saw("repr(session)", repr(session))
+                world.counted(session.statistics().usage)
     except StreamdError as error:
         world.failed(error)
     except ConsumerLeft:
         world.finished("cancelled")
 
 
-async def _read(world: World, session: Session) -> None:
+def _open(world: World, options: dict[str, Any]) -> AbstractAsyncContextManager[Session]:
     stage = world.stage
-    reason = None
-    count = 0
-    async for chunk in session:
-        match chunk:
-            case Text(text):
-                world.said(text)
-            case Stop():
-                reason = chunk.reason
-                world.next_turn()
-            case Reset():
-                world.took_back()
-            case _:
-                pass
-        count += 1
-        if stage.pace:
-            await trio.sleep(stage.pace)
-        if stage.reading != "eager" and count >= stage.reading_from:
-            if stage.reading == "stops":
-                await trio.sleep_forever()
-            if stage.reading == "raises":
-                raise ConsumerLeft
-            world.finished("cancelled")
-            return
-    world.finished(session.snapshot.stop_reason or reason)
+    given: dict[str, Any] = {"client": world.client, "tools": world.tools}
+    if stage.room is not None:
+        given["high_watermark"] = stage.room
+    if stage.hook == "approve":
+        given["approve"] = _fail
+    given |= options
+    if stage.beside is None:
+        return open_session(world.model, world.prompt, **given)
+    return open_beside(world, stage.beside, given)
+
+
+def _fail(_call: ToolCall) -> bool:
+    raise ConsumerLeft

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 __all__ = ["Watched"]
@@ -16,6 +18,9 @@ class Watched(trio.abc.Instrument):
         cancel_at: Before which steps, from 1. At the second and later ones what still runs is cancelled again, by a
             scope that was entered in `again`.
         limit: Steps after which it is taken for a loop that never ends, and cancelled.
+        again: For cancelling twice.
+        quit_at: Before which steps `end` is called.
+        end: Tells the application to end by itself.
     """
 
     def __init__(
@@ -25,6 +30,8 @@ class Watched(trio.abc.Instrument):
         cancel_at: tuple[int, ...],
         limit: int,
         again: trio.CancelScope | None = None,
+        quit_at: tuple[int, ...] = (),
+        end: Callable[[], object] = lambda: None,
     ) -> None:
         self.steps = 0
         self.overrun = False
@@ -32,6 +39,8 @@ class Watched(trio.abc.Instrument):
         self._again = again
         self._cancel_at = frozenset(cancel_at)
         self._limit = limit
+        self._quit_at = frozenset(quit_at)
+        self._end = end
         self._tasks = {root}
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
@@ -49,6 +58,8 @@ class Watched(trio.abc.Instrument):
         if task not in self._tasks:
             return
         self.steps += 1
+        if self.steps in self._quit_at:
+            self._end()
         if self.steps in self._cancel_at:
             if self._scope.cancel_called and self._again is not None:
                 self._again.cancel()

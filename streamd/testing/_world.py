@@ -9,7 +9,7 @@ from typing import Any, final
 import trio
 
 from streamd import Tool, ToolContext
-from streamd.providers import StopReason
+from streamd.providers import StopReason, Usage
 
 from ._observation import Observation, ToolRunSeen
 from ._scenario import CallPart, Scenario
@@ -26,8 +26,8 @@ class World:
 
     `client` (an `httpx.AsyncClient`) reaches nothing but the run's server, whatever the host; `url` is the server's,
     `key` a key that must be seen nowhere, `model` what `streamd.open_session` takes, `tools` the scenario's tools, and
-    `prompt` what to ask. The application reports with `said`, `took_back`, `finished`, `failed` and, where it runs
-    tools of its own, `ran_tool`.
+    `prompt` what to ask. The application reports with `said`, `took_back`, `finished`, `failed`, `counted` and, where
+    it runs tools of its own, `ran_tool`.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class World:
         self._trace = trace
         self._clock = clock
         self._turn_began = 0
+        self._endings: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
         return f"<streamd.testing.World {self.wire.name} {self.url}>"
@@ -98,12 +99,25 @@ class World:
         self.observed.finished, self.observed.reason = True, reason
         self._trace.add(self._clock(), "app", f"finished: {reason}")
 
+    def counted(self, usage: Usage) -> None:
+        """Report the tokens that were counted, over all turns, as far as the provider told of them."""
+        self.observed.usage = usage
+
     def failed(self, error: BaseException) -> None:
         """Report an error in which the answer ended. One that leaves the application counts as reported."""
         self.observed.error = error
         which = getattr(error, "which", None)
         label = type(error).__name__ + (f"({which})" if isinstance(which, str) else "")
         self._trace.add(self._clock(), "app", f"failed: {label}")
+
+    def ends_with(self, end: Callable[[], object]) -> None:
+        """Give a function that ends what the application does, such as `session.cancel`: some faults call it."""
+        self._endings.append(end)
+
+    def end(self) -> None:
+        """Call the functions that were given to `ends_with`; in any task, at any step."""
+        for end in self._endings:
+            end()
 
     def saw(self, where: str, text: str) -> None:
         """Give a text in which no key may be, such as the `repr` of a session."""
