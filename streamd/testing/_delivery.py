@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streamd.providers import Chunk, Stop, Text, Thinking, ToolCall, ToolCallDelta, Usage
 
@@ -31,6 +32,9 @@ class Delivery(Struct, frozen=True, kw_only=True):
             and nothing ends, `refused` where there was no connection or a status of 300 or more.
         head: Whether the head came whole.
         body: How many bytes of the body came.
+        loose: What it has if it takes the last event for whole, where only the line ends after that are missing at the
+            clean end of the body; None where there is no such event. Either is right: the specification of
+            server-sent events drops such an event, and servers end with one.
     """
 
     events: int
@@ -41,6 +45,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     end: End
     head: bool
     body: int
+    loose: Delivery | None = None
 
     @property
     def text(self) -> str:
@@ -89,7 +94,15 @@ def delivery_of(reply: Reply) -> Delivery:
             end = "lost" if reply.after in ("fin", "rst", "close") else "open"
     if not 200 <= reply.status < 300:
         return _nothing("refused", head=True, body=body)
-    return _read(reply, body, fatal=fatal, end=end)
+    strict = _read(reply, body, fatal=fatal, end=end)
+    following = reply.events[strict.events : strict.events + 1]
+    if end != "clean" or strict.fatal or not following:
+        return strict
+    size = reply.offset(strict.events) + len(following[0].data)
+    missing = following[0].data[body - size :]
+    if not missing or missing.strip(b"\r\n"):
+        return strict
+    return replace(strict, loose=_read(reply, size, fatal=fatal, end=end))
 
 
 def _stop(reply: Reply, laid: Layout) -> tuple[int, End]:
@@ -104,7 +117,7 @@ def _stop(reply: Reply, laid: Layout) -> tuple[int, End]:
             end = ends[reply.cut.how]
         elif last < whole:
             end = "open" if reply.cut.how == "stall" else "lost"
-    elif reply.framing == "close" and reply.after != "fin" and reply.after != "close":
+    elif reply.framing == "close" and reply.after not in (None, "fin", "close"):
         end = "lost" if reply.after == "rst" else "open"
     if reply.repeat is not None and reply.repeat.times is None:
         place = laid.raw_of(reply.repeat.at)

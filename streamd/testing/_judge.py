@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from streamd.providers import StreamdError
+from streamd.providers import StreamdError, Usage
 
 from ._canary import leaks_in
+from ._delivery import Delivery
 from ._expect import Expect
 from ._judge_tools import judge_retries, judge_tools
 from ._observation import Observation
@@ -51,6 +52,7 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
     """
     attempts = trace.attempts
     found = [*_ending(observed, attempts), *_text(observed, attempts)]
+    found += [*_usage(observed, attempts)]
     found += [*judge_tools(observed, attempts), *judge_retries(attempts), *_leaks(observed, key)]
     return Verdict(tuple(Finding(name, detail, repro) for name, detail in dict.fromkeys(found)))
 
@@ -66,7 +68,10 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
         return
     last = attempts[-1]
     expected = _expected(last)
-    complete = last.delivery.terminal and not last.delivery.fatal_first
+    delivery = last.delivery
+    if delivery.loose is not None and observed.finished:
+        delivery = delivery.loose
+    complete = delivery.terminal and not delivery.fatal_first
     if observed.error is not None:
         if complete and not expected.either and not _has_refused(observed, last):
             yield "lost_finish", f"the answer was complete, and it failed with {_label(observed.error)}"
@@ -74,7 +79,7 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             wanted = ", ".join(expected.errors) or "none"
             yield "wrong_error", f"it failed with {_label(observed.error)}; expected: {wanted}"
     elif observed.finished:
-        stop = last.delivery.stop
+        stop = delivery.stop
         if not complete and not expected.either and observed.reason != "cancelled":
             yield "fabricated_finish", f"it said that the answer was complete ({observed.reason})"
         elif complete and stop is not None and observed.reason not in (None, stop.reason, "max_rounds"):
@@ -101,6 +106,8 @@ def _typed(error: BaseException) -> Found:
     library = type(error).__module__.partition(".")[0]
     if library in _LIBRARIES:
         yield "untyped_error", f"it failed with {type(error).__module__}.{type(error).__qualname__}"
+    elif isinstance(error, StreamdError) and error.attempt and error.phase is None:
+        yield "untyped_error", f"its {type(error).__name__} does not say in which phase it happened"
 
 
 def _is_among(error: StreamdError, names: Sequence[str]) -> bool:
@@ -121,9 +128,8 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     """Whether it told the text that came: all of it, once, in order."""
     told = observed.text
     # What a turn gave is what its last attempt gave: any before that were not to be seen.
-    turns = {attempt.turn: attempt.delivery.text for attempt in attempts if attempt.turn is not None}
-    given = "".join(turns.values())
-    if told == given:
+    given, loosely = ("".join(each.text for each in turns) for turns in _by_turn(attempts))
+    if told in (given, loosely):
         return
     cut_short = observed.cancelled or observed.stage.cuts_short or observed.hung
     if given.startswith(told):
@@ -142,6 +148,29 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             "invented_text" if len(told) > len(given) else "lost_text",
             (f"it told {told!r}, where {given!r} came"),
         )
+
+
+def _usage(observed: Observation, attempts: Sequence[Attempt]) -> Found:
+    """Whether it kept the last count of every turn, whole or not."""
+    counted = observed.usage
+    if counted is None or observed.cancelled or observed.stage.cuts_short or observed.hung:
+        return
+    last = _expected(attempts[-1]) if attempts else Expect()
+    if last.either or last.refusable:
+        return
+    given = [sum((each.usage or Usage() for each in turns), Usage()) for turns in _by_turn(attempts)]
+    told, *came = ((each.input_tokens, each.output_tokens) for each in (counted, *given))
+    if told not in came:
+        yield (
+            "wrong_usage",
+            f"it counted {told[0]} and {told[1]} tokens, where {came[0][0]} and {came[0][1]} came",
+        )
+
+
+def _by_turn(attempts: Sequence[Attempt]) -> tuple[list[Delivery], list[Delivery]]:
+    """What the last attempt at each turn delivered, taken strictly and loosely."""
+    turns = {attempt.turn: attempt.delivery for attempt in attempts if attempt.turn is not None}
+    return list(turns.values()), [each.loose or each for each in turns.values()]
 
 
 def _is_more_often(told: str, attempts: Sequence[Attempt]) -> bool:

@@ -16,7 +16,8 @@ __all__ = ["judge_retries", "judge_tools", "seconds_asked"]
 
 def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
     """Whether tools ran only on closed and confirmed calls, with what those said, and once for each."""
-    closed = {call.id: call for attempt in attempts for call in attempt.delivery.calls}
+    deliveries = [attempt.delivery.loose or attempt.delivery for attempt in attempts]
+    closed = {call.id: call for delivery in deliveries for call in delivery.calls}
     runs = Counter(run.id for run in observed.tools)
     for run in observed.tools:
         call = closed.get(run.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamd.providers import StopReason
+from streamd.providers import StopReason, Usage
 
 from ._stage import Stage
 
@@ -35,6 +35,8 @@ class Observation:
     finished: bool = False
     reason: StopReason | None = None
     """Why the answer ended by its account; None where it does not say."""
+    usage: Usage | None = None
+    """The tokens that it counted, over all turns; None where it does not say."""
     error: BaseException | None = None
     """What it failed with: reported, or raised."""
     cancelled: bool = False

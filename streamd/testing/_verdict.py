@@ -15,6 +15,7 @@ FindingName = Literal[
     "fabricated_finish",
     "lost_finish",
     "wrong_finish",
+    "wrong_usage",
     "wrong_error",
     "untyped_error",
     "ran_incomplete_tool",
@@ -33,9 +34,10 @@ FindingName = Literal[
 `lost_text`: text came and was not told. `duplicated_text`: text was told twice. `invented_text`: text was told that
 never came. `fabricated_finish`: it said the answer was complete, without the provider's evidence. `lost_finish`: the
 answer was complete, and it failed. `wrong_finish`: it gave another reason for the end than the provider. `wrong_error`:
-it failed with an error that says something else than what happened. `untyped_error`: the error is one of the libraries
-below. `ran_incomplete_tool`: a tool ran on a call that was not whole and confirmed. `double_tool`: it ran twice for one
-call. `retried_too_soon`: it did not wait as long as it was asked to. `retried_non_retryable`: it asked again where that
+it failed with an error that says something else than what happened. `wrong_usage`: it counted other tokens than came.
+`untyped_error`: the error is one of the libraries below, or does not say in which phase it happened.
+`ran_incomplete_tool`: a tool ran on a call that was not whole and confirmed. `double_tool`: it ran twice for one call.
+`retried_too_soon`: it did not wait as long as it was asked to. `retried_non_retryable`: it asked again where that
 cannot help. `hung`: it did not end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read.
 `unbounded_memory`: it grew with what it was sent.
 """

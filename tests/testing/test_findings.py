@@ -6,9 +6,21 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from msgspec.structs import replace
 
-from streamd import NotFoundError, Stop
-from streamd.testing import HELLO, ONE_TOOL, World, decode, simulate, streamd_app
+from streamd import NotFoundError, Stop, StreamdError, Usage
+from streamd.testing import (
+    HELLO,
+    ONE_TOOL,
+    WIRES,
+    Cut,
+    World,
+    decode,
+    delivery_of,
+    render,
+    simulate,
+    streamd_app,
+)
 
 
 async def chunks_of(world: World) -> list[bytes]:
@@ -216,3 +228,60 @@ def test_a_decoder_that_takes_any_end_is_found() -> None:
     run = decode(HELLO, "net.fin@event:3", decoder=Trusting)
     assert {finding.name for finding in run.verdict.findings} == {"fabricated_finish", "lost_text"}
     assert run.verdict.findings[0].repro.startswith("decode(NAMED['hello'], 'net.fin@event:3', ")
+
+
+async def miscounting(world: World) -> None:
+    """It counts tokens of its own."""
+    await chunks_of(world)
+    world.said(HELLO.turns[0].text)
+    world.counted(Usage(1, 1))
+    world.finished("stop")
+
+
+def test_what_it_counts_is_what_came() -> None:
+    """The last count of every turn, whole or not."""
+    assert findings(miscounting) == {"wrong_usage"}
+    run = simulate(streamd_app, HELLO, "net.fin@event:-1", wire="anthropic-messages")
+    assert run.verdict.ok
+    assert run.observed.usage is not None
+    assert (run.observed.usage.input_tokens, run.observed.usage.output_tokens) == (10, 5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "findings"),
+    [
+        ("http.status=429", set[str]()),
+        ("net.refuse", set[str]()),
+    ],
+)
+def test_waiting_is_not_asked_where_nobody_asked(fault: str, findings: set[str]) -> None:
+    """A refusal without a time to wait may be followed at once."""
+    run = simulate(impatient_after_errors, HELLO, fault)
+    assert {finding.name for finding in run.verdict.findings} == findings
+
+
+async def impatient_after_errors(world: World) -> None:
+    """It asks again at once, errors or not, until it has an answer."""
+    while True:
+        try:
+            response = await world.client.post(world.url, json={"messages": []})
+        except StreamdError:
+            continue
+        if response.status_code == 200:
+            world.said(HELLO.turns[0].text)
+            world.finished("stop")
+            return
+
+
+def test_an_event_without_its_last_line_end_may_be_taken() -> None:
+    """A body that ends cleanly in the last newline of its terminal event is complete, or is not: either is right."""
+    for wire in ("gemini", "openai-chat", "anthropic-messages"):
+        reply = render(ONE_TOOL.turns[0], WIRES[wire])
+        first = next(place for place, event in enumerate(reply.events) if event.terminal)
+        delivery = delivery_of(replace(reply, framing="close", cut=Cut(reply.offset(first + 1) - 1, "fin")))
+        assert (delivery.terminal, delivery.calls) == (False, ())
+        assert delivery.loose is not None
+        assert delivery.loose.terminal
+        assert [call.name for call in delivery.loose.calls] == ["weather"]
+        run = decode(ONE_TOOL, "h1.close_delimited_cut@byte:-1 if turn:1", wire=wire)
+        assert run.verdict.findings == ()
