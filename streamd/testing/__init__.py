@@ -12,6 +12,11 @@ from ._decode import decode as decode
 from ._delivery import Delivery as Delivery
 from ._delivery import delivery_of as delivery_of
 from ._expect import Expect as Expect
+from ._explore import every_byte as every_byte
+from ._explore import every_fault as every_fault
+from ._explore import pairs as pairs
+from ._explore import seeds as seeds
+from ._explore import sweep as sweep
 from ._failures import FAILURES as FAILURES
 from ._failures import Failure as Failure
 from ._fault import At as At
@@ -26,6 +31,9 @@ from ._kind import Strike as Strike
 from ._leaks import no_leaks as no_leaks
 from ._observation import Observation as Observation
 from ._observation import ToolRunSeen as ToolRunSeen
+from ._outcome import Outcome as Outcome
+from ._outcome import less_for_more as less_for_more
+from ._outcome import outcome_of as outcome_of
 from ._render import WIRES as WIRES
 from ._render import render as render
 from ._reply import Cut as Cut
@@ -33,6 +41,11 @@ from ._reply import Edit as Edit
 from ._reply import Repeat as Repeat
 from ._reply import Reply as Reply
 from ._reply import Wait as Wait
+from ._report import Report as Report
+from ._report import report_text as report_text
+from ._report_html import report_html as report_html
+from ._report_json import report_json as report_json
+from ._report_junit import report_junit as report_junit
 from ._run import Run as Run
 from ._scenario import HELLO as HELLO
 from ._scenario import NAMED as NAMED
@@ -46,6 +59,10 @@ from ._scenario import TextPart as TextPart
 from ._scenario import ThinkingPart as ThinkingPart
 from ._scenario import Turn as Turn
 from ._script import script as script
+from ._section import Found as Found
+from ._section import Row as Row
+from ._section import Section as Section
+from ._shrink import shrink as shrink
 from ._simulate import simulate as simulate
 from ._stage import Stage as Stage
 from ._streamd_app import streamd_app as streamd_app
@@ -83,12 +100,17 @@ __all__ = [
     "FaultKind",
     "FaultLike",
     "Finding",
+    "Found",
     "Observation",
+    "Outcome",
     "Plan",
     "Repeat",
     "Reply",
+    "Report",
+    "Row",
     "Run",
     "Scenario",
+    "Section",
     "Stage",
     "Strike",
     "TextPart",
@@ -104,13 +126,25 @@ __all__ = [
     "World",
     "decode",
     "delivery_of",
+    "every_byte",
+    "every_fault",
     "judge",
+    "less_for_more",
     "no_leaks",
+    "outcome_of",
+    "pairs",
     "parse_plan",
     "plan_of",
     "render",
+    "report_html",
+    "report_json",
+    "report_junit",
+    "report_text",
     "script",
+    "seeds",
+    "shrink",
     "simulate",
     "streamd_app",
     "streamd_app_with",
+    "sweep",
 ]
