@@ -8,6 +8,7 @@ breaks a property is written to the folder given by `--finds`, and ends the run 
 from __future__ import annotations
 
 import argparse
+import importlib
 import random
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 
 try:
-    import atheris
+    atheris = None if "--blind" in sys.argv else importlib.import_module("atheris")
 except ImportError:
     atheris = None
 
@@ -115,7 +116,7 @@ def main() -> int:
         return bool(failed)
 
     find = Finder(given.wires[0], given.finds)
-    by = "blind" if given.blind or atheris is None else "atheris"
+    by = "blind" if atheris is None else "atheris"
     print(f"{find.wire}: {given.seconds:.0f} s, {by}, --seed {given.seed}", flush=True)
     if by == "atheris":
         guided(find, given.seconds, given.seed, given.corpus / find.wire)
