@@ -11,15 +11,13 @@ from streamd.providers import Chunk, Stop, Text, ToolCall, Usage
 
 from ._wire_event import WireEvent
 
-__all__ = ["document"]
+__all__ = ["DOCUMENTS", "document"]
 
 
-def document(wire: str, events: Sequence[WireEvent]) -> WireEvent | None:
-    """The answer that these events give, as one document of a wire; None where there is none for that wire."""
-    if wire not in _DOCUMENTS:
-        return None
+def document(wire: str, events: Sequence[WireEvent]) -> WireEvent:
+    """The answer that these events give, as one document of a wire that is in `DOCUMENTS`."""
     gives = tuple(chunk for event in events for chunk in event.gives)
-    return WireEvent(msgspec.json.encode(_DOCUMENTS[wire](gives)), "end", gives, terminal=True)
+    return WireEvent(msgspec.json.encode(DOCUMENTS[wire](gives)), "end", gives, terminal=True)
 
 
 def _counted(gives: Sequence[Chunk]) -> Usage:
@@ -83,7 +81,8 @@ def _anthropic(gives: Sequence[Chunk]) -> dict[str, Any]:
     }
 
 
-_DOCUMENTS: dict[str, Callable[[Sequence[Chunk]], dict[str, Any]]] = {
+DOCUMENTS: dict[str, Callable[[Sequence[Chunk]], dict[str, Any]]] = {
     "openai-chat": _openai_chat,
     "anthropic-messages": _anthropic,
 }
+"""The wires that have one here, and what it is made of."""

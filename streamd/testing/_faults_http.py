@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from streamd.errors import ConfigError
 
 from ._delivery import Delivery
-from ._documents import document
+from ._documents import DOCUMENTS, document
 from ._expect import Expect
 from ._failures import FAILURES, Failure
 from ._faults_http_encoding import ENCODINGS
@@ -50,8 +50,6 @@ def _no_content(reply: Reply, _strike: Strike) -> Reply:
 
 def _json(reply: Reply, strike: Strike) -> Reply:
     whole = document(strike.wire.name, reply.events)
-    if whole is None:
-        return reply
     return replace(_typed(reply, "application/json"), events=(whole,), framing="length")
 
 
@@ -125,12 +123,12 @@ HTTP: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         name="http.json_200",
-        summary="The server answers with the whole answer as one JSON document, though a stream was asked for. The "
-        "wires for which the harness has no such document are not struck.",
+        summary="The server answers with the whole answer as one JSON document, though a stream was asked for.",
         phase="head",
         retry="-",
         expect=NOTHING,
         apply=_json,
+        wires=tuple(DOCUMENTS),
     ),
     FaultKind(
         name="http.json_error_200",
@@ -169,7 +167,7 @@ HTTP: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         name="http.error_body_endless",
-        summary="The server answers with status 500 and a body without end: a `flood`, or a word each second (`trickle`).",
+        summary="The server answers with status 500 and an endless body: a `flood`, or a word each second (`trickle`).",
         phase="head",
         retry="R2",
         expect=fails_with("ServerError"),

@@ -119,7 +119,7 @@ ENCODINGS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         name="http.unknown_encoding",
-        summary="The body is said to have a coding that nobody knows, and has none: a client may refuse it, or read it.",
+        summary="The body is said to have a coding that nobody knows, and has none: a client may refuse or read it.",
         phase="head",
         retry="NO",
         expect=_refusable,
