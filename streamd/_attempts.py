@@ -102,7 +102,7 @@ class Attempts:
                 raise error
             if self._at != at:
                 told.clear()
-            elif unread is None:
+            else:
                 told.append(error)
             attempt = following
 

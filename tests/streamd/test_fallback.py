@@ -22,6 +22,7 @@ from streamd import (
     ConnectFailed,
     HTTPTransport,
     Metadata,
+    NotAStream,
     RateLimitError,
     Reset,
     Retry,
@@ -44,7 +45,9 @@ from tests.support.leaks import no_leaks
 from tests.support.server import FIN, KEEP_OPEN, RST, Network, Script, chunked, response
 from tests.support.sessions import read, scripted_network, scripted_runtime
 
-FIRST_KEY, SECOND_KEY = "sk-canary-first-1", "sk-canary-second-2"
+FIRST_KEY, SECOND_KEY = "moonlightfirst", "moonlightsecond"
+"""Keys that do not look like keys: what masks them has to know them."""
+
 GOOD: Script = [chunked(answer("Hel", "lo"))]
 BUSY: Script = [response(503, body=b'{"error":{"message":"busy"}}')]
 UNREAL: Any = [response(200, {"Content-Type": "text/html"}, b"<html>")]
@@ -140,6 +143,14 @@ async def test_a_web_page_is_asked_for_twice(autojump_clock: MockClock) -> None:
     async with scripted_network(UNREAL, UNREAL, MESSAGES) as (network, client):
         assert (await stream(first(network), "Hi", fallback=[second(network)], client=client)).text == "Moin"
         assert keys(network) == ["first", "first", "second"]
+
+
+async def test_a_web_page_of_each_is_asked_for_twice(autojump_clock: MockClock) -> None:
+    """What the first one sent says nothing of the second."""
+    async with scripted_network(UNREAL) as (network, client):
+        with pytest.raises(NotAStream):
+            await stream(first(network), "Hi", fallback=[second(network)], client=client)
+        assert keys(network) == ["first", "first", "second", "second"]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -321,8 +332,10 @@ class Plugged:
 
     def __init__(self, url: str) -> None:
         self._inner: Provider = resolve(("openai-compatible", {"base_url": url, "api_key": FIRST_KEY}))
+        self.states: list[Mapping[str, Any]] = []
 
     def request(self, context: Context, options: Options, /) -> HTTPRequest:
+        self.states.append(context.provider_state)
         return self._inner.request(context, options)
 
     def decoder(self) -> Decoder:
@@ -336,14 +349,18 @@ async def test_providers_of_ones_own_are_told_apart(autojump_clock: MockClock) -
     """Only the very same one is given what the first was."""
     async with scripted_network(BUSY, BUSY, GOOD) as (network, client):
         one, other = Plugged(network.url), Plugged(network.url)
-        await stream(
+        answered = await stream(
             (one, "a"),
             "Hi",
             fallback=[(one, "b"), (other, "c")],
             client=client,
             retry=None,
             extra_headers={"X-Own": "mine"},
+            provider_state={"kept": 1},
         )
+        assert answered.provider_state == {}
+        # Each is asked when the session is opened, and once more when it is its turn.
+        assert (one.states, other.states) == ([{"kept": 1}] * 3, [{}] * 2)
         assert [each.headers.get("x-own") for each in network.requests] == ["mine", "mine", None]
 
 

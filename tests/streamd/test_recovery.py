@@ -336,6 +336,19 @@ async def test_text_alone_cannot_be_taken_back(autojump_clock: MockClock) -> Non
         assert [piece async for piece in session.text_stream] == ["Hel", "lo"]
 
 
+async def test_a_text_stream_raises_each_break(autojump_clock: MockClock) -> None:
+    """Every voided turn has an error of its own, with the number of its attempt."""
+    seen: list[int] = []
+    async with scripted_session(BUSY, HALF, HALF, GOOD, retry=Retry(restart=True, max_retries=3)) as session:
+        while True:
+            try:
+                texts = [piece async for piece in session.text_stream]
+                break
+            except Truncated as error:
+                seen.append(error.attempt)
+    assert (seen, texts) == ([2, 3], ["Hel", "lo"])
+
+
 async def test_a_text_stream_that_gave_nothing_goes_on(autojump_clock: MockClock) -> None:
     """What was voided was no text, or the text of an earlier turn that stays."""
     thought = [chunked(delta(reasoning_content="hm"))]
