@@ -17,6 +17,7 @@ from ._faults_rt import RT
 from ._faults_sse import SSE
 from ._faults_sse_events import SSE_EVENTS
 from ._faults_time import TIME
+from ._faults_tool import TOOL
 from ._faults_use import USE
 from ._kind import FaultKind
 
@@ -24,7 +25,7 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TIME, USE, RT):
+    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TOOL, TIME, USE, RT):
         yield from table
 
 

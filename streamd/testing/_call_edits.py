@@ -1,0 +1,138 @@
+"""Changes to the tool calls of a reply, on all wires that send them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from streamd.providers import ToolCall, ToolCallDelta
+
+from ._fault import At
+from ._kind import Strike
+from ._payload import changed, payload_of, with_payload
+from ._reasons import settled, told
+from ._reply import Reply
+from ._wire_event import WireEvent
+
+__all__ = [
+    "FRAGMENTED",
+    "OBJECTS",
+    "call_of",
+    "place_of",
+    "renamed",
+    "struck_call",
+    "whole_text",
+    "with_arguments",
+    "with_entries",
+]
+
+FRAGMENTED: dict[str, str] = {
+    "openai-chat": "arguments",
+    "openai-responses": "delta",
+    "anthropic-messages": "partial_json",
+    "cohere-v2": "arguments",
+    "bedrock-converse": "input",
+    "bedrock-invoke": "partial_json",
+}
+"""The wires that send arguments as pieces of JSON text, and the field that a piece is in."""
+
+OBJECTS: dict[str, str] = {"gemini": "args", "gemini-array": "args", "ollama-chat": "arguments"}
+"""The wires that send arguments as an object, and its field."""
+
+
+def place_of(event: WireEvent) -> int | None:
+    """The place in the turn of the call that an event begins or continues; None where it is of none."""
+    return next((chunk.index for chunk in event.gives if isinstance(chunk, ToolCallDelta)), None)
+
+
+def call_of(reply: Reply, place: int) -> ToolCall | None:
+    """The call at this place of the turn, as its end confirms it."""
+    found = (each for event in reply.events for each in event.gives if isinstance(each, ToolCall))
+    return next((call for call in found if call.index == place), None)
+
+
+def struck_call(reply: Reply, strike: Strike) -> ToolCall | None:
+    """The call that a fault strikes: that of its place `tool:n`, from 1, and else the first."""
+    at = strike.fault.at
+    number = at.place if isinstance(at, At) and at.unit == "tool" and isinstance(at.place, int) else 1
+    return call_of(reply, number - 1)
+
+
+def whole_text(reply: Reply, place: int) -> str:
+    """The JSON text of a call's arguments, as its pieces make it."""
+    deltas = (each for event in reply.events for each in event.gives if isinstance(each, ToolCallDelta))
+    return "".join(delta.fragment for delta in deltas if delta.index == place)
+
+
+def with_arguments(
+    reply: Reply, strike: Strike, call: ToolCall, pieces: tuple[str, ...], verdict: ToolCall | None
+) -> Reply:
+    """The reply with other JSON text for the arguments of a call, on a wire that is `FRAGMENTED`.
+
+    Args:
+        reply: The reply.
+        strike: The fault.
+        call: The call.
+        pieces: The text in its pieces; none where there is none at all.
+        verdict: What the end of the turn confirms instead of the call; None where it must not be run.
+    """
+    key, before = FRAGMENTED[strike.wire.name], whole_text(reply, call.index)
+    after = "".join(pieces)
+    events: list[WireEvent] = []
+    begun = False
+    for event in reply.events:
+        if event.kind != "arguments" or place_of(event) != call.index:
+            if strike.wire.name == "openai-responses":
+                event = told(event, strike, "arguments", lambda value: after if value == before else value)
+            events.append(event)
+            continue
+        for piece in () if begun else pieces:
+            delta = ToolCallDelta(call.index, None, None, piece)
+            made = told(event, strike, key, lambda _value, piece=piece: piece)
+            events.append(replace(made, gives=(delta,)))
+        begun = True
+    return settled(strike.with_events(reply, *events), {call.index: verdict})
+
+
+def with_entries(reply: Reply, strike: Strike, change: Callable[[dict[str, Any], int, int], None]) -> Reply:
+    """The reply, on `openai-chat`, with the entries of `tool_calls` changed.
+
+    Args:
+        reply: The reply.
+        strike: The fault.
+        change: Changes an entry, given its call's place and its own number in the call, from 0.
+    """
+    seen: dict[int, int] = {}
+    events: list[WireEvent] = []
+    for event in reply.events:
+        place = place_of(event)
+        if place is not None:
+            number = seen.get(place, 0)
+            seen[place] = number + 1
+
+            def entry(payload: Any, place: int = place, number: int = number) -> Any:
+                change(payload["choices"][0]["delta"]["tool_calls"][0], place, number)
+                return payload
+
+            event = changed(event, strike.wire, entry)
+        events.append(event)
+    return replace(reply, events=tuple(events))
+
+
+def renamed(reply: Reply, strike: Strike, field: str, before: str, after: str) -> Reply:
+    """The reply with another value of a text field, in all its events."""
+    old = f'"{field}":'.encode() + msgspec.json.encode(before)
+    new = f'"{field}":'.encode() + msgspec.json.encode(after)
+
+    def told_so(event: WireEvent) -> WireEvent:
+        payload = payload_of(event, strike.wire)
+        if payload is None:
+            return event
+        # Arrays of Gemini are indented.
+        payload = payload.replace(old.replace(b'":"', b'": "'), new).replace(old, new)
+        return with_payload(event, strike.wire, payload)
+
+    return replace(reply, events=tuple(map(told_so, reply.events)))
