@@ -17,13 +17,20 @@ __all__ = ["judge_retries", "judge_tools", "seconds_asked"]
 def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
     """Whether tools ran only on closed and confirmed calls, with what those said, and once for each."""
     deliveries = [attempt.delivery.loose or attempt.delivery for attempt in attempts]
-    closed = {call.id: call for delivery in deliveries for call in delivery.calls}
+    given = [call for delivery in deliveries for call in delivery.calls]
+    closed = {call.id: call for call in given if call.id}
+    # A call without an id of its own has whatever id a client gives it.
+    nameless = [(call.name, call.arguments) for call in given if not call.id]
     runs = Counter(run.id for run in observed.tools)
     for run in observed.tools:
         call = closed.get(run.id)
+        said = run.name, run.arguments
+        if said in nameless and (call is None or said != (call.name, call.arguments)):
+            nameless.remove(said)
+            continue
         if call is None:
             yield "ran_incomplete_tool", f"{run.name} ran for the call {run.id!r}, which never came whole"
-        elif (run.name, run.arguments) != (call.name, call.arguments):
+        elif said != (call.name, call.arguments):
             yield "ran_incomplete_tool", f"{run.name} ran with {run.arguments!r}, not {call.arguments!r}"
     for name, count in runs.items():
         if count > 1:
