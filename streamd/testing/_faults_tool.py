@@ -26,7 +26,7 @@ from ._outcomes import NOTHING, fails_with
 from ._payload import first_terminal
 from ._reasons import RAW_REASONS, settled, told, with_reason
 from ._reply import Reply
-from ._scenario import cut_evenly
+from ._turn import cut_evenly
 
 __all__ = ["TOOL"]
 
