@@ -1,7 +1,7 @@
-"""The command `streamd`: `streamd chat`, `streamd replay`, `streamd providers`.
+"""The command `streamd`: `streamd chat`, `streamd replay`, `streamd providers`, `streamd faults`.
 
-It exits with 0; 1 where the answer failed; 2 where it was asked for in a wrong way; 130 after Ctrl-C; 143 after a
-SIGTERM; 141 where nobody reads its output any more.
+It exits with 0; 1 where the answer failed, or a fault found something; 2 where it was asked for in a wrong way; 130
+after Ctrl-C; 143 after a SIGTERM; 141 where nobody reads its output any more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from streamd.providers import known_providers
 
 from ._cli_args import ChatCommand, Command, ProvidersCommand, ReplayCommand, load_tool, parse
 from ._cli_chat import INTERRUPTED, chat
+from ._cli_faults import FaultsCommand
 from ._cli_prompt import LineReader, history_file
 from ._cli_providers import print_providers
 from ._cli_render import error_text
@@ -59,6 +60,11 @@ def _run(command: Command) -> int:
             return trio.run(play, command, _screen(command))
         case ProvidersCommand():
             return _providers(command)
+        case FaultsCommand():
+            # The harness is imported only where it is used.
+            from .testing._faults_command import run_faults  # noqa: PLC0415
+
+            return run_faults(command)
     assert_never(command)
 
 

@@ -1,4 +1,4 @@
-"""What the command line asks for: `streamd chat`, `streamd replay` and `streamd providers`, as plain values."""
+"""What the command line asks for: `streamd chat`, `replay`, `providers` and `faults`, as plain values."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Literal, cast
 import msgspec
 from msgspec import Struct
 
+from ._cli_faults import FaultsCommand, add_faults
 from ._tools import Tool
 from ._version import __version__
 from .errors import ConfigError
@@ -53,7 +54,7 @@ class ProvidersCommand(Struct, frozen=True):
     wanted: str = ""
 
 
-Command = ChatCommand | ReplayCommand | ProvidersCommand
+Command = ChatCommand | ReplayCommand | ProvidersCommand | FaultsCommand
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
@@ -66,21 +67,27 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
     match given.pop("command"):
         case "providers":
             return ProvidersCommand(**given)
+        case "faults":
+            return msgspec.convert(given, FaultsCommand)
         case "replay":
             return msgspec.convert(given, ReplayCommand)
         case _:
             return msgspec.convert(given, ChatCommand)
 
 
-def load_tool(reference: str) -> Tool | Callable[..., object]:
+def load_tool(reference: str, option: str = "--tool") -> Tool | Callable[..., object]:
     """The function that `module:function` names; the module is looked for in the current folder too.
+
+    Args:
+        reference: What was given.
+        option: The option it was given with, for the messages.
 
     Raises:
         ConfigError: The reference has another form, its module cannot be imported, or the function is not in it.
     """
     module_name, colon, path = reference.partition(":")
     if not colon or not module_name or not path:
-        raise ConfigError(f"--tool {reference}: give it as module:function")
+        raise ConfigError(f"{option} {reference}: give it as module:function")
     folder = os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -88,14 +95,14 @@ def load_tool(reference: str) -> Tool | Callable[..., object]:
         module = importlib.import_module(module_name)
     except Exception as exc:  # the module is the user's, and may raise anything
         raise ConfigError(
-            f"--tool {reference}: the module {module_name!r} cannot be imported: {type(exc).__name__}: {exc}"
+            f"{option} {reference}: the module {module_name!r} cannot be imported: {type(exc).__name__}: {exc}"
         ) from exc
     try:
         found: object = reduce(getattr, path.split("."), cast("object", module))
     except AttributeError as exc:
-        raise ConfigError(f"--tool {reference}: {exc}") from exc
+        raise ConfigError(f"{option} {reference}: {exc}") from exc
     if not callable(found):
-        raise ConfigError(f"--tool {reference}: it is no function but a {type(found).__name__}")
+        raise ConfigError(f"{option} {reference}: it is no function but a {type(found).__name__}")
     return found
 
 
@@ -174,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TEXT",
         help="only those with this text in their name, wire, variables or address",
     )
+    add_faults(commands)
     return parser
 
 

@@ -54,11 +54,16 @@ class Case(Struct, frozen=True):
         return simulate(app, self.scenario, *self.plan, wire=self.wire, seed=self.seed, **(limits or {}))
 
     def command(self, app: App) -> str | None:
-        """A line for a shell that makes the same run; None where the application or the scenario has no name there."""
+        """A line for a shell that makes the same run.
+
+        None where it has no faults, or where the application or the scenario has no name there.
+        """
         source = self.source or scenario_name(self.scenario)
         shown = f"{getattr(app, '__module__', '')}:{getattr(app, '__qualname__', '')}"
-        if not source or (
-            self.world == "simulate" and not shown.replace(":", "").replace(".", "").isidentifier()
+        if (
+            not self.plan
+            or not source
+            or (self.world == "simulate" and not shown.replace(":", "").replace(".", "").isidentifier())
         ):
             return None
         words = ["streamd", "faults", "--scenario", source, "--wire", self.wire, "--seed", str(self.seed)]
@@ -68,7 +73,7 @@ class Case(Struct, frozen=True):
             words += ["--app", shown]
         for fault in self.plan:
             words += ["--fault", str(fault)]
-        return shlex.join([*words] if self.plan else [*words, "--n", "1"])
+        return shlex.join(words)
 
 
 def scenario_name(scenario: Scenario) -> str:

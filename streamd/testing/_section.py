@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ._outcome import Outcome
 from ._verdict import FindingName
@@ -15,6 +15,9 @@ __all__ = ["KEPT", "Found", "Row", "Section"]
 
 KEPT = 5
 """How many findings of one name are kept for each row; the others are counted."""
+
+_FEW = 30
+"""Below so many runs the approximation is none."""
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -67,11 +70,12 @@ class Section:
                 line = outcome.line or finding.repro
                 self.found.append(Found(row=row.name, name=finding.name, detail=finding.detail, line=line))
 
-    def taking(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-        """Count each of these runs as it passes."""
-        for outcome in outcomes:
-            self.add(outcome)
-            yield outcome
+    def shrank(self, row: str, name: str, line: str) -> None:
+        """Note the line of the smallest run for the first finding of this name under this row."""
+        for place, found in enumerate(self.found):
+            if (found.row, found.name) == (row, name):
+                self.found[place] = replace(found, smallest=line)
+                return
 
     @property
     def runs(self) -> int:
@@ -100,4 +104,6 @@ class Section:
             return f"{self.findings:,} findings in {self.runs:,}"
         if not self.runs:
             return "nothing was run"
+        if self.runs < _FEW:
+            return f"0 in {self.runs:,}"
         return f"0 in {self.runs:,}: the 95 % upper bound is 3/n = {3 / self.runs:.2g}"
