@@ -17,6 +17,7 @@ from ._explore import every_fault as every_fault
 from ._explore import pairs as pairs
 from ._explore import seeds as seeds
 from ._explore import sweep as sweep
+from ._explore_steps import every_step as every_step
 from ._failures import FAILURES as FAILURES
 from ._failures import Failure as Failure
 from ._fault import At as At
@@ -128,6 +129,7 @@ __all__ = [
     "delivery_of",
     "every_byte",
     "every_fault",
+    "every_step",
     "judge",
     "less_for_more",
     "no_leaks",
