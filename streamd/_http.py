@@ -10,7 +10,7 @@ import httpx
 
 from streamd.providers import HTTPRequest, Secret
 
-from ._transport import HTTPTransport
+from ._transport import OPENED, HTTPTransport, Opened
 from .errors import (
     ConfigError,
     ConnectFailed,
@@ -79,9 +79,16 @@ async def open_response(
         TransportError: Connecting, sending or receiving failed, in this call or while the body was read.
         ConfigError: The client cannot send such a request.
     """
+    opened: Opened = []
     with _typed_errors("headers"):
-        message = _message(client, request, user_agent, connect)
-        response = await client.send(message, stream=True, follow_redirects=False)
+        message = _message(client, request, user_agent, connect, opened)
+        try:
+            response = await client.send(message, stream=True, follow_redirects=False)
+        except BaseException:
+            # httpx logs the response once it is there, and closes nothing where a logging handler raises.
+            for each in opened:
+                await each.aclose()
+            raise
     try:
         with _typed_errors("stream"):
             async with aclosing(response.stream.__aiter__()) as body:
@@ -91,7 +98,9 @@ async def open_response(
             await response.aclose()
 
 
-def _message(client: HTTPClient, request: HTTPRequest, user_agent: str, connect: float | None) -> Any:
+def _message(
+    client: HTTPClient, request: HTTPRequest, user_agent: str, connect: float | None, opened: Opened
+) -> Any:
     """The request as the client's own object; the revealed secrets leave no other frame than this."""
     headers = [
         (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.headers
@@ -100,7 +109,11 @@ def _message(client: HTTPClient, request: HTTPRequest, user_agent: str, connect:
         headers.append(("user-agent", user_agent))
     limits = {"connect": connect, "read": None, "write": None, "pool": connect}
     return client.build_request(
-        request.method, request.url, headers=headers, content=request.body, extensions={"timeout": limits}
+        request.method,
+        request.url,
+        headers=headers,
+        content=request.body,
+        extensions={"timeout": limits, OPENED: opened},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import final
 
 import trio
@@ -158,7 +159,8 @@ class Recorder:
 
     def _give_up(self, reason: str) -> None:
         self.error = RecordingFailed(f"the recording {self.path} was given up: {reason}")
-        log.warning("%s", self.error)
+        with suppress(Exception):  # what a handler of the application raises is no failure of the session
+            log.warning("%s", self.error)
 
     def _since(self, taken: Taken) -> float:
         return trio.current_time() - self._began - taken.at

@@ -11,7 +11,12 @@ from ._exchange import Exchange
 from ._http1 import refusal
 from .errors import ConfigError, ConnectionLost
 
-__all__ = ["HTTPTransport"]
+__all__ = ["OPENED", "HTTPTransport", "Opened"]
+
+OPENED = "streamd.opened"
+"""The extension of a request by which its maker is told of the responses that came, whatever becomes of them."""
+
+Opened = list[httpx.AsyncByteStream]
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -97,6 +102,12 @@ class HTTPTransport(httpx.AsyncBaseTransport):
         if not isinstance(request.stream, httpx.AsyncByteStream):
             raise ConfigError("the request's body must be bytes or an async iterator of bytes")
         await request.aread()
+        response = await self._exchange(request, origin, method)
+        assert isinstance(response.stream, Exchange)
+        request.extensions.get(OPENED, []).append(response.stream)
+        return response
+
+    async def _exchange(self, request: httpx.Request, origin: Origin, method: bytes) -> httpx.Response:
         connection = await self._connections.kept(origin)
         if connection is not None:
             exchange = Exchange(self._connections, connection, method)

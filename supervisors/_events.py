@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
@@ -208,13 +209,16 @@ class Journal:
 
     def dropped(self, child: Child, error: BaseException) -> None:
         """A child failed and will not be started again, so that nobody else will tell of its error."""
-        logger.warning(
-            "%s: child %r failed and is not restarted: %s", self.path, child.spec.id, describe(error)
+        _log(
+            logging.WARNING,
+            "%s: child %r failed and is not restarted: %s",
+            *(self.path, child.spec.id, describe(error)),
         )
 
     def restarting(self, cause: ChildFailure, delay: float, charged: int, limit: int) -> None:
         """A restart was decided on."""
-        logger.warning(
+        _log(
+            logging.WARNING,
             "%s: child %r ended (%s); restart %d of %d in %.3g s",
             *(self.path, cause.id, describe(cause.error), charged, limit, delay),
         )
@@ -230,7 +234,8 @@ class Journal:
     def gave_up(self, error: RestartLimitExceeded, max_restarts: int) -> None:
         """The limit of restarts was reached. Where no restart was ever wanted, raising the error is report enough."""
         if max_restarts:
-            logger.error("%s: %s", self.path, str(error))  # a kept record would keep what the error holds
+            # A kept record would keep what the error holds.
+            _log(logging.ERROR, "%s: %s", self.path, str(error))
 
     def stopping(self, child: Child, grace: float) -> None:
         """A child was asked to stop."""
@@ -240,7 +245,8 @@ class Journal:
     def stuck(self, child: Child) -> None:
         """A cancelled child does not end."""
         stack = child.stack()
-        logger.warning(
+        _log(
+            logging.WARNING,
             "%s: child %r was cancelled and still runs, at %s",
             self.path,
             child.spec.id,
@@ -268,8 +274,14 @@ class Journal:
         assert self._observer is not None
         try:
             self._observer(event)
-        except Exception:
-            logger.exception("%s: the observer raised on %s", self.path, type(event).__name__)
+        except Exception as exc:  # noqa: BLE001 - told to the log, and goes no further
+            _log(logging.ERROR, "%s: the observer raised on %s", self.path, type(event).__name__, error=exc)
+
+
+def _log(level: int, message: str, *values: object, error: BaseException | None = None) -> None:
+    """Write a line. What a handler of the application raises there is no failure of a child, and stops nobody."""
+    with suppress(Exception):
+        logger.log(level, message, *values, exc_info=error, stacklevel=2)
 
 
 def _incarnation() -> int:

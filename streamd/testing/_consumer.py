@@ -70,7 +70,7 @@ class _Reading:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(read)
                 nursery.start_soon(read)
-        except* Exception as group:
+        except* Exception as group:  # noqa: BLE001 - raised again below, alone
             failure = group.exceptions[0]
         for piece in _in_order([chunk.text for chunk in taken if isinstance(chunk, Text)], self.session):
             self.world.said(piece)

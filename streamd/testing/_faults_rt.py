@@ -58,8 +58,18 @@ def _crashed(_delivery: Delivery, strike: Strike) -> Expect:
     return Expect(() if strike.fault.value == "tool" else ("ActorCrashed",), refusable=True)
 
 
-def _beside(default: int, **beside: bool) -> StageOf:
-    return lambda stage, strike: replace(stage, beside=Beside(sessions=int(strike.number(default)), **beside))
+def _unlogged(_delivery: Delivery, strike: Strike) -> Expect:
+    """Httpx's own call of its logger fails, with the answer at hand; ours must not."""
+    if strike.fault.value == "streamd":
+        return Expect()
+    return Expect(("ActorCrashed",), refusable=True)
+
+
+def _beside(default: int, *, crash: bool = False, live: bool = False) -> StageOf:
+    def staged(stage: Stage, strike: Strike) -> Stage:
+        return replace(stage, beside=Beside(sessions=int(strike.number(default)), crash=crash, live=live))
+
+    return staged
 
 
 def _places(stage: Stage, strike: Strike) -> Stage:
@@ -79,8 +89,8 @@ def _no_files(reply: Reply, _strike: Strike) -> Reply:
     return replace(reply, connect="no_files")
 
 
-def _broken_logging(stage: Stage, _strike: Strike) -> Stage:
-    return replace(stage, broken_logging=True)
+def _broken_logging(stage: Stage, strike: Strike) -> Stage:
+    return replace(stage, broken_logging=strike.fault.value or "")
 
 
 def _hook(stage: Stage, strike: Strike) -> Stage:
@@ -118,8 +128,8 @@ RT: tuple[FaultKind, ...] = (
     *CANCEL,
     _row(
         "actor_crash",
-        "An actor of the session (`producer`, `parser`, `watchdog`, `conversation`, `tool`) raises what nobody expects, "
-        "before its n-th step; without a value, whichever takes the application's n-th step.",
+        "An actor of the session (`producer`, `parser`, `watchdog`, `conversation`, `tool`) raises what nobody "
+        "expects, before its n-th step; without a value, whichever takes the application's n-th step.",
         _crash,
         expect=_crashed,
         sweep=_STEPS,
@@ -182,8 +192,10 @@ RT: tuple[FaultKind, ...] = (
     ),
     _row(
         "logging_handler_raises",
-        "A logging handler of the application raises at every record.",
+        "A logging handler of the application raises at every record of a logger, of all if no value names one.",
         _broken_logging,
+        expect=_unlogged,
+        values=("", "streamd", "httpx"),
     ),
     _row(
         "on_event_hook_raises",

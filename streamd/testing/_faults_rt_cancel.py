@@ -122,8 +122,8 @@ CANCEL: tuple[FaultKind, ...] = (
     ),
     _at_any(
         "double_cancel",
-        "The application is cancelled before the n-th scheduler step of its tasks, and what still runs of it once more, "
-        "so many steps later; at the next one if no value is given.",
+        "The application is cancelled before the n-th scheduler step of its tasks, and what still runs of it once "
+        "more, so many steps later; at the next one if no value is given.",
         _cancel_twice,
     ),
     _at_any(

@@ -79,6 +79,9 @@ class Stage(Struct, frozen=True, kw_only=True):
         broken_logging: The name of a logger, with a handler of the application that raises at every record; the empty
             name is that of the root, None for no such handler.
         shuffle: Another seed, for the order in which trio runs tasks that could run.
+        key_tail: What stands behind the key that the application is given.
+        address: What the application is given for the server's URL: `{url}` stands for it, `{host}` for its host and
+            port, `{key}` for the key.
     """
 
     cancel_at: tuple[int, ...] = ()
@@ -95,6 +98,8 @@ class Stage(Struct, frozen=True, kw_only=True):
     beside: Beside | None = None
     broken_logging: str | None = None
     shuffle: int | None = None
+    key_tail: str = ""
+    address: str = "{url}"
 
     @property
     def cuts_short(self) -> bool:
