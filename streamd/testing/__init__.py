@@ -63,6 +63,10 @@ from ._script import script as script
 from ._section import Found as Found
 from ._section import Row as Row
 from ._section import Section as Section
+from ._serve import serve as serve
+from ._serve import serve_to as serve_to
+from ._serve_thread import serve_in_thread as serve_in_thread
+from ._served import Served as Served
 from ._shrink import shrink as shrink
 from ._simulate import simulate as simulate
 from ._stage import Stage as Stage
@@ -112,6 +116,7 @@ __all__ = [
     "Run",
     "Scenario",
     "Section",
+    "Served",
     "Stage",
     "Strike",
     "TextPart",
@@ -144,6 +149,9 @@ __all__ = [
     "report_text",
     "script",
     "seeds",
+    "serve",
+    "serve_in_thread",
+    "serve_to",
     "shrink",
     "simulate",
     "streamd_app",

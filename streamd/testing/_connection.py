@@ -107,13 +107,45 @@ class Counted(trio.abc.Stream):
         line, *lines = head.split("\r\n")
         method, target, _ = line.split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines)}
-        length = 0 if head_only else int(headers.get("content-length", 0))
+        if head_only:
+            return Request(method, target, headers, b"", index)
+        if headers.get("expect", "").lower() == "100-continue":
+            await self.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            body = await self._read_chunks()
+        else:
+            body = await self._read_exactly(int(headers.get("content-length", 0)))
+        return None if body is None else Request(method, target, headers, body, index)
+
+    async def _read_chunks(self) -> bytes | None:
+        """A chunked body; its trailers are dropped."""
+        body = bytearray()
+        while line := await self._read_line():
+            size = int(line.partition(b";")[0], 16)
+            if size == 0:
+                while trailer := await self._read_line():
+                    if trailer == b"\r\n":
+                        return bytes(body)
+                return None
+            part = await self._read_exactly(size + 2)
+            if part is None:
+                return None
+            body += part[:-2]
+        return None
+
+    async def _read_line(self) -> bytes | None:
+        while (end := self._ahead.find(b"\r\n")) < 0:
+            if not await self._more():
+                return None
+        return await self._read_exactly(end + 2)
+
+    async def _read_exactly(self, length: int) -> bytes | None:
         while len(self._ahead) < length:
             if not await self._more():
                 return None
-        body = bytes(self._ahead[:length])
+        data = bytes(self._ahead[:length])
         del self._ahead[:length]
-        return Request(method, target, headers, body, index)
+        return data
 
     async def _more(self) -> bool:
         data = await self.receive_some()

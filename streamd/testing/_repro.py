@@ -14,7 +14,7 @@ def repro_line(
     """A line of Python that runs the same again, given names that `streamd.testing` and the application have.
 
     Args:
-        app: What was tested.
+        app: What was tested; None where the world was given none.
         scenario: The conversation; shown by its name where it is one of `NAMED`.
         plan: What went wrong.
         wire: How the server spoke.
@@ -22,6 +22,6 @@ def repro_line(
         world: The function that ran it.
     """
     name = next((f"NAMED[{name!r}]" for name, known in NAMED.items() if known is scenario), "scenario")
-    shown = "" if world == "decode" else f"{getattr(app, '__qualname__', type(app).__name__)}, "
+    shown = "" if app is None else f"{getattr(app, '__qualname__', type(app).__name__)}, "
     faults = "".join(f"{str(fault)!r}, " for fault in plan)
     return f"{world}({shown}{name}, {faults}wire={wire!r}, seed={seed})"

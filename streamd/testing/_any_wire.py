@@ -1,0 +1,91 @@
+"""A run for clients that choose the wire: by the path that they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ._fault import Plan
+from ._play import Play
+from ._render import WIRES
+from ._scenario import Scenario
+from ._steps import Request, Script, response
+from ._trace import Trace
+from ._wire import Wire
+from ._wire_paths import is_streaming, wire_of
+
+__all__ = ["AnyWire"]
+
+_NOWHERE = (
+    "this server plays the wires "
+    f"{', '.join(WIRES)}, at the paths where their providers have them, such as /v1/chat/completions, "
+    "/v1/messages or /api/chat; it answers requests by POST that ask for a stream"
+)
+_NO_STREAM = 'this server only streams: ask for a stream, as with "stream": true'
+
+
+class AnyWire(Play):
+    """The replies of one run, in the wire that each request asks for.
+
+    Args:
+        scenario: The conversation.
+        plan: What goes wrong in it.
+        wire: The wire of every request, wherever it goes; by its path if None.
+        seed: What is left open is drawn from it.
+        trace: Told of every attempt.
+        clock: The time in seconds after the start.
+        key: The canary, for faults that show it.
+        told: Given a line for each request.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        plan: Plan,
+        wire: Wire | None,
+        seed: int,
+        trace: Trace,
+        clock: Callable[[], float],
+        *,
+        key: str = "",
+        told: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(scenario, plan, wire or WIRES["openai-chat"], seed, trace, clock, key=key)
+        self._any = wire is None
+        self._told = told
+
+    def next(self, connection: int, request: Request | None) -> Script:
+        """The script for a request; one of no wire is told what there is."""
+        if request is None or not self._any:
+            return self._answered(connection, request)
+        wire = wire_of(request.target)
+        if wire is None or request.method != "POST":
+            return self._refused(request, 404, _NOWHERE)
+        self._wire = wire
+        try:
+            if request.body and not is_streaming(wire, request.body):
+                return self._refused(request, 400, _NO_STREAM)
+            return self._answered(connection, request)
+        except msgspec.DecodeError as error:
+            return self._refused(request, 400, f"the request's body is none of the wire {wire.name}: {error}")
+
+    def _answered(self, connection: int, request: Request | None) -> Script:
+        answered = len(self._trace.attempts)
+        steps = super().next(connection, request)
+        for attempt in self._trace.attempts[answered:]:
+            faults = ", ".join(str(self._plan[place]) for place in attempt.faults) or "no fault"
+            self._tell(request, f"{self._wire.name}, turn {attempt.turn}: {faults}")
+        return steps
+
+    def _refused(self, request: Request, status: int, why: str) -> Script:
+        self._tell(request, f"refused with {status}")
+        body = msgspec.json.encode({"error": {"type": "invalid_request_error", "message": why}})
+        reason = "Not Found" if status == 404 else "Bad Request"
+        return (response(status, {"Content-Type": "application/json"}, body, reason=reason),)
+
+    def _tell(self, request: Request | None, what: str) -> None:
+        # Not its query, where some put a key.
+        asked = "unread" if request is None else f"{request.method} {request.target.partition('?')[0]}"
+        if self._told is not None:
+            self._told(f"{asked}  {what}")
