@@ -32,7 +32,7 @@ def resolve(provider: ProviderSpec, *, environ: Mapping[str, str] | None = None)
     base URL, `{model}` in it being the model's name), `headers` (a mapping), `quirks` (where the server differs
     from the others of its wire, such as `ChatQuirks`), and the settings of its row, such as `location`. Each wins
     over the environment, and the environment over the table. Other providers take the options they document; a key
-    given as text reaches them as a `Secret`.
+    given as text reaches them as a `Secret`, a `base_url` given as a `Secret` as text.
 
     `api_key` is sent as the provider wants its keys sent, `auth_token` always as a bearer token. Either is a `str`, a
     `Secret`, or a function that takes nothing and gives one of the two: it is called for every request, and as it is
@@ -111,10 +111,14 @@ def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, An
 
 
 def _wrapped(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {
-        name: Secret(value) if name in {"api_key", "auth_token"} and isinstance(value, str) else value
-        for name, value in options.items()
-    }
+    wrapped = dict(options)
+    for name in ("api_key", "auth_token"):
+        if isinstance(wrapped.get(name), str):
+            wrapped[name] = Secret(wrapped[name])
+    address = wrapped.get("base_url")
+    if isinstance(address, Secret):
+        wrapped["base_url"] = address.reveal()
+    return wrapped
 
 
 def _unmapped(provider: object) -> object:

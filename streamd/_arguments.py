@@ -93,7 +93,7 @@ def _check_count(name: str, value: object) -> None:
 
 
 def conceal(model: ModelSpec) -> ModelSpec:
-    """The model as it was given, its provider's key and headers wrapped."""
+    """The model as it was given, its provider's key and headers wrapped, and an address that may hold a key."""
     match model:
         case ((str(name), Mapping() as options), str(model_name)):
             return (name, _with_secrets(options)), model_name
@@ -108,6 +108,9 @@ def _with_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     for option in ("api_key", "auth_token"):
         if isinstance(wrapped.get(option), str):
             wrapped[option] = Secret(wrapped[option])
+    address = wrapped.get("base_url")
+    if isinstance(address, str) and any(mark in address for mark in "@?#"):
+        wrapped["base_url"] = Secret(address)
     if wrapped.get("headers") is not None:
         wrapped["headers"] = conceal_headers(wrapped["headers"])
     return wrapped

@@ -64,7 +64,9 @@ class Exchange(httpx.AsyncByteStream):
             raise
         head, fault = self._reader.head, self._reader.fault
         if head is not None:
-            extensions = {"http_version": b"HTTP/" + head.version.encode(), "reason_phrase": head.reason}
+            # Not the reason phrase: httpx logs it, and it can be anything, the key too. A client ought to ignore it
+            # (RFC 9112 section 4).
+            extensions = {"http_version": b"HTTP/" + head.version.encode()}
             response = httpx.Response(
                 head.status, headers=head.headers, stream=self, extensions=extensions, request=request
             )

@@ -140,9 +140,9 @@ class ResponseReader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
-            self._fail(
-                ProtocolViolation(f"what the server sent is not HTTP/1.1: {exc}", phase=self.phase), exc
-            )
+            violation = ProtocolViolation(f"what the server sent is not HTTP/1.1: {exc}", phase=self.phase)
+            # This frame holds what the server sent, and so perhaps a key that it repeats.
+            self._fail(violation, exc.with_traceback(None))
         except httptools.HttpParserUpgrade as exc:
             self._fail(ProtocolViolation("the server switched protocols unasked", phase="headers"), exc)
         if self.complete:

@@ -14,6 +14,7 @@ from ._faults_net import NET
 from ._faults_order import ORDER
 from ._faults_prov import PROV
 from ._faults_rt import RT
+from ._faults_sec import SEC
 from ._faults_sse import SSE
 from ._faults_sse_events import SSE_EVENTS
 from ._faults_time import TIME
@@ -25,7 +26,7 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TOOL, TIME, USE, RT):
+    for table in (NET, H1, HTTP, SEC, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TOOL, TIME, USE, RT):
         yield from table
 
 

@@ -44,18 +44,18 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.wire = wire
-        self.url = url
+        self.url = stage.address.format(url=url, host=url.partition("//")[2], key=key)
         self.client = client
         self.stage = stage
         self.observed = Observation(stage=stage)
-        self._key = key
+        self._key = key + stage.key_tail
         self._trace = trace
         self._clock = clock
         self._turn_began = 0
         self._endings: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
-        return f"<streamd.testing.World {self.wire.name} {self.url}>"
+        return f"<streamd.testing.World {self.wire.name}>"
 
     @property
     def key(self) -> str:

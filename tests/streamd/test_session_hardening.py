@@ -104,6 +104,8 @@ async def test_no_frame_of_a_refused_option_holds_a_key() -> None:
         (("openai", {"api_key": KEY, "colour": "red"}), "m"),
         ({"provider": "nobody", "api_key": KEY, "headers": {"x-token": TOKEN}}, "m"),
         (("openai", {"api_key": KEY}), ""),
+        (("openai", {"base_url": f"https://{KEY}@example.com", "api_key": "k"}), "m"),
+        ({"provider": "openai", "base_url": f"https://example.com/v1?key={KEY}", "api_key": "k"}, "m"),
     ):
         with pytest.raises(ConfigError) as caught:
             await stream(model, "Hi")
@@ -118,13 +120,18 @@ ECHOES: dict[str, Script] = {
     "malformed": [chunked(b"data: {oops %s\n\n" % TOKEN.encode())],
     "encoding": [chunked(b"", headers={"Content-Encoding": KEY})],
     "redirect": [response(302, {"Location": f"https://{KEY}.test/"})],
+    "reason": [response(403, reason=KEY)],
+    "status_line": [b"WRONG %s 401\r\n\r\n" % KEY.encode()],
     "401": [response(401, body=b'{"error":{"message":"bad %s and %s"}}' % (KEY.encode(), TOKEN.encode()))],
 }
 
 
 @pytest.mark.parametrize("script", ECHOES.values(), ids=ECHOES)
-async def test_a_key_that_a_server_repeats_is_masked(script: Script) -> None:
-    """Whatever a server says back, no secret of the request is in the error, its causes or its frames."""
+async def test_a_key_that_a_server_repeats_is_masked(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a server says back, no secret of the request is in the error, its causes, its frames or a log."""
+    caplog.set_level(logging.DEBUG)
     async with scripted_network(script) as (network, client):
         with pytest.raises(StreamdError) as caught:
             await stream(
@@ -134,7 +141,7 @@ async def test_a_key_that_a_server_repeats_is_masked(script: Script) -> None:
                 retry=None,
                 extra_headers={"x-proxy-token": TOKEN},
             )
-    shown = with_locals(caught.value) + repr(caught.value)
+    shown = with_locals(caught.value) + repr(caught.value) + caplog.text
     assert KEY not in shown
     assert TOKEN not in shown
 
