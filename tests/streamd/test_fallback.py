@@ -45,8 +45,8 @@ from tests.support.leaks import no_leaks
 from tests.support.server import FIN, KEEP_OPEN, RST, Network, Script, chunked, response
 from tests.support.sessions import read, scripted_network, scripted_runtime
 
-FIRST_KEY, SECOND_KEY = "moonlightfirst", "moonlightsecond"
-"""Keys that do not look like keys: what masks them has to know them."""
+FIRST_KEY, SECOND_KEY = "moonlightfirst", "starshinesecond"
+"""Keys that do not look like keys, and not alike: what masks them has to know both."""
 
 GOOD: Script = [chunked(answer("Hel", "lo"))]
 BUSY: Script = [response(503, body=b'{"error":{"message":"busy"}}')]
@@ -177,7 +177,7 @@ async def test_the_order_is_kept_and_the_last_error_raised(
 ) -> None:
     """Where all fail, the last one's error tells of those before; and none shows any key."""
     caplog.set_level(logging.DEBUG)
-    repeats = f'{{"error":{{"message":"bad key {FIRST_KEY} {SECOND_KEY}"}}}}'.encode()
+    repeats = f'{{"error":{{"message":"no entry of {FIRST_KEY} nor {SECOND_KEY}"}}}}'.encode()
     refused: Script = [response(401, body=repeats)]
     async with scripted_network(refused, BUSY, refused) as (network, client):
         async with open_session(

@@ -339,6 +339,7 @@ async def test_text_alone_cannot_be_taken_back(autojump_clock: MockClock) -> Non
 async def test_a_text_stream_raises_each_break(autojump_clock: MockClock) -> None:
     """Every voided turn has an error of its own, with the number of its attempt."""
     seen: list[int] = []
+    texts: list[str] = []
     async with scripted_session(BUSY, HALF, HALF, GOOD, retry=Retry(restart=True, max_retries=3)) as session:
         while True:
             try:
