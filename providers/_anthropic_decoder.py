@@ -112,9 +112,7 @@ class AnthropicMachine:
 
     def finish(self, out: list[Chunk]) -> None:
         """The closed tool calls, and `Stop` with the last usage."""
-        self._sources.end_all(out)
-        for index in list(self._signatures):
-            self._sign(index, out)
+        self._end_blocks(out)
         raw = self._stop_reason
         reason = REASONS.get(raw, "unknown") if raw is not None else "unknown"
         calls = self._calls.closed(may_be_empty=reason in ("stop", "tool_calls"))
@@ -171,7 +169,7 @@ class AnthropicMachine:
             out.append(told)
 
     def _open_call(self, index: int | None, block: ContentBlock, out: list[Chunk]) -> None:
-        delta = self._calls.add(index, block.id, block.name, block.input or None)
+        delta = self._calls.add(index, block.id, block.name, None if block.input == {} else block.input)
         _remember(self._open_calls, index, delta.index)
         self._closed_calls.discard(delta.index)
         if (signature := caller_signature(block.caller)) is not None:
@@ -193,7 +191,7 @@ class AnthropicMachine:
                 if delta.signature:
                     self._take_signature(event.index, delta.signature)
             case "input_json_delta":
-                if event.index in self._open_calls and delta.partial_json:
+                if event.index in self._open_calls and delta.partial_json not in (None, ""):
                     out.append(self._calls.add(event.index, None, None, delta.partial_json))
             case "citations_delta":
                 self._sources.add(event.index, delta.citation or {}, out)
@@ -220,10 +218,18 @@ class AnthropicMachine:
         if signature is not None:
             out.append(Thinking("", signature))
 
+    def _end_blocks(self, out: list[Chunk]) -> None:
+        """Give what is held back of blocks whose end did not come."""
+        self._sources.end_all(out)
+        for index in list(self._signatures):
+            self._sign(index, out)
+
     def _message_delta(self, event: AnthropicEvent, out: list[Chunk]) -> None:
         self._count(event.usage, out)
         if event.delta is not None:
-            self._stop_reason = event.delta.stop_reason or self._stop_reason
+            if event.delta.stop_reason:
+                self._stop_reason = event.delta.stop_reason
+                self._end_blocks(out)  # now, as the body may end here
             if event.delta.container is not None and event.delta.container.id:
                 self._tell(replace(self._told, container=event.delta.container.id), out)
 

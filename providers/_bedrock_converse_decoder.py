@@ -152,8 +152,8 @@ class ConverseMachine:
             return
         if index not in self._open_calls and len(self._open_calls) >= _MAX_OPEN_CALLS:
             raise EventTooLarge(f"the turn has more than {_MAX_OPEN_CALLS} blocks open at once")
-        given = as_object(call.input)
-        delta = self._calls.add(index, call.tool_use_id, call.name, given or None)
+        given = None if call.input == {} else call.input
+        delta = self._calls.add(index, call.tool_use_id, call.name, given)
         self._open_calls[index] = delta.index
         self._closed_calls.discard(delta.index)
         out.append(delta)
@@ -161,9 +161,9 @@ class ConverseMachine:
     def _delta(self, index: int | None, delta: ConverseDelta, size: int, out: list[Chunk]) -> None:
         if delta.text:
             out.append(Text(delta.text))
-        if delta.tool_use is not None and (piece := as_text(delta.tool_use.input)):
+        if delta.tool_use is not None and (piece := delta.tool_use.input) not in (None, ""):
             if self._blocks.calls(index):
-                self._blocks.ask(index, piece)
+                self._blocks.ask(index, as_text(piece) or "")
             elif index in self._open_calls:
                 out.append(self._calls.add(index, None, None, piece))
         if delta.reasoning_content is not None:

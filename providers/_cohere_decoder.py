@@ -153,7 +153,7 @@ class CohereMachine:
     def _call(self, kind: str, index: int | None, call: CohereCall, out: list[Chunk]) -> None:
         function = call.function or CohereFunction()
         if kind == "tool-call-delta":
-            if index in self._open_calls and function.arguments:
+            if index in self._open_calls and function.arguments not in (None, ""):
                 out.append(self._calls.add(index, None, None, function.arguments))
             return
         self._calls.begin_event()

@@ -28,7 +28,7 @@ class CohereFunction(Struct, gc=False):
     """A piece of a call."""
 
     name: str | None = None
-    arguments: str | dict[str, Any] | None = None
+    arguments: Any = None
 
 
 class CohereCall(Struct, gc=False):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import msgspec
 
@@ -94,11 +93,11 @@ class GeminiCalls:
             self._signatures[place] = signature
 
 
-def _arguments(call: GeminiCall) -> dict[str, Any] | str:
+def _arguments(call: GeminiCall) -> object:
     """Arguments as they are taken; none at all are an empty object, as a call comes whole."""
     if call.args is None:
         return {}
     # A number that JSON has not is no value to run a tool with: as text it is refused.
-    if isinstance(call.args, dict) and not is_finite(call.args):
+    if not is_finite(call.args):
         return json.dumps(call.args)
     return call.args

@@ -31,7 +31,7 @@ class GeminiCall(Struct, gc=False, rename="camel"):
     """A function call, whole or (with Vertex AI, where it was asked for) the next piece of one."""
 
     name: str | None = None
-    args: dict[str, Any] | str | None = None
+    args: Any = None
     id: str | None = None
     partial_args: list[Any] | None = None
     will_continue: bool | None = None

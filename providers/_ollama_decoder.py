@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
@@ -121,10 +120,10 @@ class OllamaMachine:
             out.append(usage)
 
 
-def _arguments(call: OllamaCall) -> dict[str, Any] | str:
+def _arguments(call: OllamaCall) -> object:
     """Arguments as they are taken; none at all are an empty object, as a call comes whole."""
     arguments = call.function.arguments if call.function is not None else None
-    if not arguments:
+    if arguments is None or arguments == "":
         return {}
     # A number that JSON has not is no value to run a tool with: as text it is refused.
-    return json.dumps(arguments) if isinstance(arguments, dict) and not is_finite(arguments) else arguments
+    return arguments if is_finite(arguments) else json.dumps(arguments)

@@ -17,7 +17,7 @@ class OllamaFunction(Struct, gc=False):
     """What is called; the arguments are an object, with some servers that copy Ollama its JSON text."""
 
     name: str | None = None
-    arguments: dict[str, Any] | str | None = None
+    arguments: Any = None
 
 
 class OllamaCall(Struct, gc=False):

@@ -17,7 +17,7 @@ class ChatFunction(Struct, gc=False):
     """A piece of a call; some servers give the arguments as an object."""
 
     name: str | None = None
-    arguments: str | dict[str, Any] | None = None
+    arguments: Any = None
 
 
 class ChatTool(Struct, gc=False):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ._json import as_text, is_object
+from ._json import as_text
 from ._openai_responses_events import ResponsesEvent
 from ._openai_responses_items import OutputItem
 from ._tool_calls import ToolCallAssembly
@@ -103,9 +103,9 @@ class ResponsesCalls:
 
 
 def _function(arguments: object) -> str:
-    if is_object(arguments):
-        return msgspec.json.encode(arguments).decode()
-    return as_text(arguments) or ""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return msgspec.json.encode(arguments).decode()
 
 
 def _custom(text: object) -> str:

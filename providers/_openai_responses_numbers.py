@@ -12,8 +12,8 @@ class EventNumbers:
 
     Any first number is right, and each next one is one more. A number that is left out is a `SequenceGap`. Servers
     that give some events no number, or the same one, or start again in the middle, do not number at all: of such a
-    stream nothing is checked any more, and nothing is dropped. A number that was seen before is a repeat, whose event is
-    left out, only in a body that continues another one, and where the same event comes twice in a row.
+    stream nothing is checked any more, and nothing is dropped. A number that was seen before is a repeat, whose event
+    is left out, only in a body that continues another one, and where the same event comes twice in a row.
     """
 
     def __init__(self) -> None:

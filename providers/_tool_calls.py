@@ -92,7 +92,7 @@ class ToolCallAssembly:
         self._touched.clear()
 
     def add(
-        self, index: int | None, id_: str | None, name: str | None, arguments: str | dict[str, Any] | None
+        self, index: int | None, id_: str | None, name: str | None, arguments: object
     ) -> ToolCallDelta:
         """Take one fragment, and give it as it is shown.
 
@@ -101,7 +101,8 @@ class ToolCallAssembly:
             id_: The call's id; empty counts as none.
             name: The tool's name or the next piece of it; a repeat of the whole name counts once. A name of more
                 than 256 characters is no tool's: such a call never closes, and what is beyond them is not kept.
-            arguments: The next piece of the arguments' JSON text, or the arguments as an object.
+            arguments: The next piece of the arguments' JSON text, or the arguments as an object; None where there are
+                none. A call with anything else for arguments never closes.
 
         Raises:
             EventTooLarge: More than 128 calls in a turn, or more than 1 MiB of arguments for one call.
@@ -208,14 +209,16 @@ class ToolCallAssembly:
         call.name += name
         return name
 
-    def _take_arguments(self, call: _Call, arguments: str | dict[str, Any] | None) -> str:
-        if not arguments and arguments != {}:
+    def _take_arguments(self, call: _Call, arguments: object) -> str:
+        if arguments is None or arguments == "":
             return ""
-        if isinstance(arguments, dict):
+        if is_object(arguments):
             call.doubtful = call.doubtful or call.given not in (None, arguments)
             call.given = arguments
             return msgspec.json.encode(arguments).decode()
-        assert arguments is not None
+        if not isinstance(arguments, str):
+            call.doubtful = True
+            return ""
         call.parts.append(arguments)
         call.size += len(arguments)
         if call.size > _MAX_ARGUMENTS:

@@ -12,7 +12,7 @@ from streamd.providers import ToolCall, ToolCallDelta
 
 from ._fault import At
 from ._kind import Strike
-from ._payload import changed, payload_of, with_payload
+from ._payload import changed, numbered, payload_of, with_payload
 from ._reasons import settled, told
 from ._reply import Reply
 from ._wire_event import WireEvent
@@ -68,7 +68,7 @@ def whole_text(reply: Reply, place: int) -> str:
 
 
 def with_arguments(
-    reply: Reply, strike: Strike, call: ToolCall, pieces: tuple[str, ...], verdict: ToolCall | None
+    reply: Reply, strike: Strike, call: ToolCall, pieces: tuple[object, ...], verdict: ToolCall | None
 ) -> Reply:
     """The reply with other JSON text for the arguments of a call, on a wire that is `FRAGMENTED`.
 
@@ -76,11 +76,11 @@ def with_arguments(
         reply: The reply.
         strike: The fault.
         call: The call.
-        pieces: The text in its pieces; none where there is none at all.
+        pieces: The text in its pieces; none where there is none at all; what is no text stands there itself.
         verdict: What the end of the turn confirms instead of the call; None where it must not be run.
     """
     key, before = FRAGMENTED[strike.wire.name], whole_text(reply, call.index)
-    after = "".join(pieces)
+    after = pieces[0] if pieces and not isinstance(pieces[0], str) else "".join(map(str, pieces))
     events: list[WireEvent] = []
     begun = False
     for event in reply.events:
@@ -90,11 +90,11 @@ def with_arguments(
             events.append(event)
             continue
         for piece in () if begun else pieces:
-            delta = ToolCallDelta(call.index, None, None, piece)
+            delta = ToolCallDelta(call.index, None, None, str(piece))
             made = told(event, strike, key, lambda _value, piece=piece: piece)
             events.append(replace(made, gives=(delta,)))
         begun = True
-    return settled(strike.with_events(reply, *events), {call.index: verdict})
+    return settled(strike.with_events(reply, *numbered(events, strike.wire)), {call.index: verdict})
 
 
 def with_entries(reply: Reply, strike: Strike, change: Callable[[dict[str, Any], int, int], None]) -> Reply:

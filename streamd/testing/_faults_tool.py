@@ -96,7 +96,7 @@ def _whole_then_eof(reply: Reply, strike: Strike) -> Reply:
     return strike.with_events(reply, *reply.events[: first_terminal(reply)])
 
 
-_OTHERS = {"array": [1, 2], "text": "Oslo", "number": 7}
+_OTHERS = {"array": [1, 2], "text": "Oslo", "number": 7, "false": False, "raw": [1, 2]}
 
 
 def _no_object(reply: Reply, strike: Strike) -> Reply:
@@ -107,8 +107,9 @@ def _no_object(reply: Reply, strike: Strike) -> Reply:
     if call is None:
         return reply
     if strike.wire.name in FRAGMENTED:
-        text = msgspec.json.encode(_OTHERS[value]).decode()
-        return with_arguments(reply, strike, call, (text,), None)
+        # `raw` is in the place of the text in which the arguments should be.
+        other = _OTHERS[value] if value == "raw" else msgspec.json.encode(_OTHERS[value]).decode()
+        return with_arguments(reply, strike, call, (other,), None)
     key = OBJECTS[strike.wire.name]
     events = (
         told(event, strike, key, lambda _args: _OTHERS[value]) if place_of(event) == call.index else event

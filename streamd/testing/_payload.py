@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -24,6 +25,7 @@ __all__ = [
     "changed",
     "first_terminal",
     "new_event",
+    "numbered",
     "payload_of",
     "with_payload",
 ]
@@ -37,7 +39,7 @@ AWS_WIRES = ("bedrock-converse", "bedrock-invoke")
 JSON_WIRES = (*SSE_WIRES, "gemini-array", "ollama-chat")
 """Those whose JSON stands in the body as it is."""
 
-_NAMED = ("openai-responses", "anthropic-messages", "cohere-v2")
+_NUMBER = re.compile(rb'"sequence_number":\d+')
 
 
 def payload_of(event: WireEvent, wire: Wire) -> bytes | None:
@@ -109,6 +111,16 @@ def changed(event: WireEvent, wire: Wire, change: Callable[[Any], Any]) -> WireE
     if payload is None:
         return event
     return with_payload(event, wire, msgspec.json.encode(change(msgspec.json.decode(payload))))
+
+
+def numbered(events: Sequence[WireEvent], wire: Wire) -> tuple[WireEvent, ...]:
+    """The events with numbers that follow on each other, where the wire numbers its events."""
+    if wire.name != "openai-responses":
+        return tuple(events)
+    return tuple(
+        replace(event, data=_NUMBER.sub(b'"sequence_number":%d' % place, event.data))
+        for place, event in enumerate(events)
+    )
 
 
 def first_terminal(reply: Reply) -> int:
