@@ -1,4 +1,4 @@
-"""The command `streamd`: `streamd chat`, `streamd replay`, `streamd providers`, `streamd faults`.
+"""The command `streamd`: `streamd chat`, `streamd replay`, `streamd providers`, `streamd faults`, `streamd mock`.
 
 It exits with 0; 1 where the answer failed, or a fault found something; 2 where it was asked for in a wrong way; 130
 after Ctrl-C; 143 after a SIGTERM; 141 where nobody reads its output any more.
@@ -20,6 +20,7 @@ from streamd.providers import known_providers
 from ._cli_args import ChatCommand, Command, ProvidersCommand, ReplayCommand, load_tool, parse
 from ._cli_chat import INTERRUPTED, chat
 from ._cli_faults import FaultsCommand
+from ._cli_mock import MockCommand
 from ._cli_prompt import LineReader, history_file
 from ._cli_providers import print_providers
 from ._cli_render import error_text
@@ -65,6 +66,10 @@ def _run(command: Command) -> int:
             from .testing._faults_command import run_faults  # noqa: PLC0415
 
             return run_faults(command)
+        case MockCommand():
+            from .testing._mock_command import run_mock  # noqa: PLC0415 - as above
+
+            return trio.run(run_mock, command)
     assert_never(command)
 
 

@@ -1,4 +1,4 @@
-"""What the command line asks for: `streamd chat`, `replay`, `providers` and `faults`, as plain values."""
+"""What the command line asks for: `streamd chat`, `replay`, `providers`, `faults` and `mock`, as plain values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ._cli_faults import FaultsCommand, add_faults
+from ._cli_mock import MockCommand, add_mock
 from ._tools import Tool
 from ._version import __version__
 from .errors import ConfigError
@@ -54,7 +55,7 @@ class ProvidersCommand(Struct, frozen=True):
     wanted: str = ""
 
 
-Command = ChatCommand | ReplayCommand | ProvidersCommand | FaultsCommand
+Command = ChatCommand | ReplayCommand | ProvidersCommand | FaultsCommand | MockCommand
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
@@ -69,6 +70,8 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
             return ProvidersCommand(**given)
         case "faults":
             return msgspec.convert(given, FaultsCommand)
+        case "mock":
+            return msgspec.convert(given, MockCommand)
         case "replay":
             return msgspec.convert(given, ReplayCommand)
         case _:
@@ -182,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only those with this text in their name, wire, variables or address",
     )
     add_faults(commands)
+    add_mock(commands)
     return parser
 
 

@@ -59,7 +59,7 @@ def add_faults(commands: Any) -> None:
         "--scenario",
         dest="scenarios",
         metavar="NAME",
-        help="a named one, or a file that --record wrote; may be given again",
+        help="a named one, a scenario as TOML, or a file that --record wrote; may be given again",
         **several,
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the first seed; 0 if not given")

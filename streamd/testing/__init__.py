@@ -59,6 +59,7 @@ from ._scenario import Scenario as Scenario
 from ._scenario import TextPart as TextPart
 from ._scenario import ThinkingPart as ThinkingPart
 from ._scenario import Turn as Turn
+from ._scenario_file import load_scenario as load_scenario
 from ._script import script as script
 from ._section import Found as Found
 from ._section import Row as Row
@@ -137,6 +138,7 @@ __all__ = [
     "every_step",
     "judge",
     "less_for_more",
+    "load_scenario",
     "no_leaks",
     "outcome_of",
     "pairs",

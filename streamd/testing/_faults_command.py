@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ from msgspec.structs import replace
 
 from streamd._cli_args import load_tool
 from streamd._cli_faults import FaultsCommand
-from streamd.errors import ConfigError
 
 from ._case import Case
 from ._cases import drawn_cases
@@ -26,7 +24,8 @@ from ._report import Report, report_text
 from ._report_html import report_html
 from ._report_json import report_json
 from ._report_junit import report_junit
-from ._scenario import NAMED, Scenario
+from ._scenario import NAMED
+from ._scenario_file import scenario_of
 from ._streamd_app import streamd_app
 from ._world import App
 
@@ -85,7 +84,7 @@ def _cases(command: FaultsCommand) -> Iterator[Case]:
         kind_named(fault.name)
     for wire in command.wires:
         wire_named(wire)
-    named = {name: _scenario(name) for name in command.scenarios}
+    named = {name: scenario_of(name) for name in command.scenarios}
     count = command.n if command.n is not None else 1 if plan else 20
     seeds = range(command.seed, command.seed + count)
     if not plan:
@@ -96,11 +95,3 @@ def _cases(command: FaultsCommand) -> Iterator[Case]:
     wires = command.wires or ("openai-chat",)
     for (name, scenario), wire, seed in itertools.product(scenarios.items(), wires, seeds):
         yield Case(scenario, plan, wire, seed, command.world, name)
-
-
-def _scenario(name: str) -> Scenario:
-    if name in NAMED:
-        return NAMED[name]
-    if not os.path.exists(name):
-        raise ConfigError(f"--scenario {name}: it is neither a file nor one of {', '.join(NAMED)}")
-    return Scenario.from_recording(name)
