@@ -208,6 +208,17 @@ async def test_the_order_is_kept_and_the_last_error_raised(
     assert repr(session) == "<streamd.Session anthropic:other-1 error>"
 
 
+async def test_the_key_of_the_first_is_masked_in_the_error_of_the_second() -> None:
+    """Whoever repeats it."""
+    refused: Script = [
+        response(401, body=f'{{"error":{{"message":"no {FIRST_KEY}, {SECOND_KEY}"}}}}'.encode())
+    ]
+    async with scripted_network(refused) as (network, client):
+        with pytest.raises(AuthenticationError, match=r"no \*\*\*, \*\*\*") as caught:
+            await stream(first(network), "Hi", fallback=[second(network)], client=client)
+    assert "no ***, ***" in caught.value.__notes__[0]
+
+
 async def test_retries_are_one_budget_for_all(autojump_clock: MockClock) -> None:
     """Two retries in all, and one first request for each model."""
     async with scripted_network(BUSY, BUSY, RST_ONCE, MESSAGES) as (network, client):
