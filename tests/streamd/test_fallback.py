@@ -214,8 +214,9 @@ async def test_the_key_of_the_first_is_masked_in_the_error_of_the_second() -> No
         response(401, body=f'{{"error":{{"message":"no {FIRST_KEY}, {SECOND_KEY}"}}}}'.encode())
     ]
     async with scripted_network(refused) as (network, client):
-        with pytest.raises(AuthenticationError, match=r"no \*\*\*, \*\*\*") as caught:
+        with pytest.raises(AuthenticationError) as caught:
             await stream(first(network), "Hi", fallback=[second(network)], client=client)
+    assert caught.value.message == "no ***, ***"
     assert "no ***, ***" in caught.value.__notes__[0]
 
 
