@@ -34,7 +34,8 @@ demo: .venv/.run ## a real model answers, is replayed, and tools are called (the
 
 test: .venv/.dev ## all tests, with branch coverage
 	@echo 'test: pytest, branch coverage of the three packages'
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS); code=$$?; $(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$code
 
 mutants: .venv/.dev ## break supervisors/ in many places, one at a time: its tests must notice each
 	@echo 'mutants: two at a time, each in a copy; some minutes'

@@ -214,17 +214,16 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 
 def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> None:
-    """A wheel has one top-level package with both leaves in it, marked as typed, and pytest's plugin beside it."""
+    """A wheel has one top-level package with both leaves in it, marked as typed."""
     files = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in files} == {
         "streamd",
         "streamd_llm-0.1.0.dist-info",
-        "pytest_streamd.py",
     }
     packed = {name for name in files if name.endswith(".py")}
     leaves = {f"streamd/{path.relative_to(ROOT)}" for leaf in LEAVES for path in sources(leaf)}
     trunk = {str(path.relative_to(ROOT)) for path in sources("streamd")}
-    assert packed == leaves | trunk | {"pytest_streamd.py"}
+    assert packed == leaves | trunk
     assert "streamd/py.typed" in files
 
 

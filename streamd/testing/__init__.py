@@ -73,6 +73,7 @@ from ._simulate import simulate as simulate
 from ._stage import Stage as Stage
 from ._streamd_app import streamd_app as streamd_app
 from ._streamd_app import streamd_app_with as streamd_app_with
+from ._survived import assert_survived as assert_survived
 from ._trace import Attempt as Attempt
 from ._trace import Trace as Trace
 from ._trace import TraceEvent as TraceEvent
@@ -131,6 +132,7 @@ __all__ = [
     "Wire",
     "WireEvent",
     "World",
+    "assert_survived",
     "decode",
     "delivery_of",
     "every_byte",

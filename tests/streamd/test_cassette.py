@@ -2,18 +2,16 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from pytest_streamd import file_name
+from streamd.testing._pytest_cassette import file_name
 from tests.support.chat import DONE, answer, call, finish
 from tests.support.cli import scripted_server
 from tests.support.server import Script, Server, chunked, response
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
 GOOD: Script = [chunked(answer("Hel", "lo"))]
 APP = """
@@ -57,7 +55,7 @@ class Project:
         """Run the tests in `source`, which find the model at this address."""
         self.monkeypatch.setenv("APP_URL", f"{url}/v1")
         self.pytester.makepyfile(test_app=source)
-        return self.pytester.runpytest_inprocess("-p", "pytest_streamd", "-p", "no:cacheprovider", *options)
+        return self.pytester.runpytest_inprocess("-p", "streamd", "-p", "no:cacheprovider", *options)
 
     def files(self) -> list[str]:
         """The cassettes there are."""
@@ -283,13 +281,3 @@ def test_names_of_tests_become_names_of_files() -> None:
     assert file_name("test_a.py::TestC::test_b[1-x]") == "TestC.test_b[1-x]"
     assert file_name("test_a.py::test_b[a/b]") != file_name("test_a.py::test_b[a:b]")
     assert len(file_name("test_a.py::test_" + "b" * 300)) < 140
-
-
-def test_the_plugin_imports_neither_streamd_nor_trio(pytester: pytest.Pytester) -> None:
-    """Loading it costs next to nothing: what is imported before coverage is measured would not be seen by it."""
-    code = (
-        f"import sys, pytest; sys.path.insert(0, {str(ROOT)!r}); before = set(sys.modules); "
-        "import pytest_streamd; print(sorted(set(sys.modules) - before))"
-    )
-    result = pytester.runpython_c(code)
-    assert result.outlines == ["['pytest_streamd']"]

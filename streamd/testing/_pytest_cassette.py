@@ -1,32 +1,19 @@
-"""pytest: the fixture `streamd_cassette`, which records the sessions of a test once and plays them after.
-
-pytest loads this before any test, and before coverage is measured: streamd itself is imported when it is used.
-"""
+"""pytest's fixture `streamd_cassette`, which records the sessions of a test once and plays them after."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
-if TYPE_CHECKING:
-    from streamd._cassette import Cassette, RecordMode
+from streamd._cassette import Cassette, RecordMode, placeholder_keys
+
+__all__ = ["OPTION", "file_name", "streamd_cassette"]
 
 OPTION = "--streamd-record"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--streamd-record`."""
-    parser.getgroup("streamd").addoption(
-        OPTION,
-        choices=["once", "none", "all"],
-        default="once",
-        help="streamd_cassette: record where nothing was recorded and play otherwise (once, the default); "
-        "only play, and fail where nothing was recorded (none); record everything anew (all)",
-    )
 
 
 @pytest.fixture
@@ -36,8 +23,6 @@ def streamd_cassette(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     They are in `cassettes/MODULE/TEST.json` beside the test's file: keep them with it. What a test that fails has
     recorded is dropped.
     """
-    from streamd._cassette import Cassette, placeholder_keys  # noqa: PLC0415
-
     folder = request.path.parent / "cassettes" / request.path.stem
     mode = cast("RecordMode", request.config.getoption(OPTION))
     cassette = Cassette(folder / f"{file_name(request.node.nodeid)}.json", mode)
