@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -15,10 +15,10 @@ from ._section import Section
 from ._shrink import shrunk
 from ._world import App
 
-__all__ = ["SHRUNK", "explored"]
+__all__ = ["SHRUNK", "compared", "explored"]
 
 SHRUNK = 10
-"""How many findings of a section are shrunk, as each takes many runs of its own."""
+"""How many findings of an exploration are shrunk, as each takes many runs of its own."""
 
 
 def explored(
@@ -29,6 +29,7 @@ def explored(
     jobs: int = 1,
     total: int | None = None,
     limits: Limits | None = None,
+    seen: Callable[[Outcome], object] | None = None,
 ) -> Section:
     """Make these runs, count them, and find the smallest for the first finding of each name under each row.
 
@@ -41,6 +42,7 @@ def explored(
         jobs: As in `played`.
         total: How many there are, for the bar.
         limits: As in `simulate`.
+        seen: Given each outcome, in order.
     """
     begun: deque[Case] = deque()
 
@@ -53,21 +55,38 @@ def explored(
     before: tuple[Case, Outcome] | None = None
     for outcome in progress(played(noted(), app, jobs=jobs, limits=limits), section.name, total):
         case = begun.popleft()
+        told = outcome
         if before is not None and _is_a_byte_more(before[0], case):
-            line = outcome.line or case.command(app) or ""
-            less = less_for_more(before[1], replace(outcome, line=line))
-            before = case, outcome
-            outcome = replace(outcome, findings=(*outcome.findings, *less), line=line)
-        else:
-            before = case, outcome
-        section.add(outcome)
-        for finding in outcome.findings:
-            first.setdefault((outcome.row, finding.name), case)
+            told = _with_less(before[1], outcome, case.command(app) or "")
+        before = case, outcome
+        section.add(told)
+        if seen is not None:
+            seen(told)
+        for finding in told.findings:
+            first.setdefault((told.row, finding.name), case)
     for (row, name), case in list(first.items())[:SHRUNK]:
         smaller, run = shrunk(app, case, limits=limits)
         if not run.verdict.ok:
             section.shrank(row, name, smaller.command(app) or run.verdict.findings[0].repro)
     return section
+
+
+def compared(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The same outcomes, of which those in one row follow each other byte by byte: a byte more never gives less.
+
+    Rows of splits are not compared, as nothing is missing there.
+    """
+    before: Outcome | None = None
+    for outcome in outcomes:
+        is_next = before is not None and before.row == outcome.row and not outcome.row.endswith("net.split")
+        yield _with_less(before, outcome, outcome.line) if before is not None and is_next else outcome
+        before = outcome
+
+
+def _with_less(before: Outcome, after: Outcome, line: str) -> Outcome:
+    """The second of two outcomes, with what is wrong with it after the first."""
+    less = less_for_more(before, replace(after, line=after.line or line))
+    return replace(after, findings=(*after.findings, *less), line=after.line or line) if less else after
 
 
 def _is_a_byte_more(before: Case, after: Case) -> bool:
