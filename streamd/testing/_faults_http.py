@@ -67,7 +67,8 @@ def _json_error(reply: Reply, strike: Strike) -> Reply:
 
 def _told(_delivery: Delivery, strike: Strike) -> Expect:
     failure = _failure(strike)
-    return Expect((failure.error, strike.wire.told(failure)), final=not failure.retryable)
+    told = strike.wire.told(failure)
+    return Expect((failure.error, told), final=told == failure.error and not failure.retryable)
 
 
 def _content_type(reply: Reply, strike: Strike) -> Reply:

@@ -155,7 +155,7 @@ def _as_told(_delivery: Delivery, strike: Strike) -> Expect:
 
 _TARGETS = {
     "same": "/elsewhere",
-    "cross": "https://elsewhere.test/v1/take",
+    "cross": "http://elsewhere.test/v1/take",
     "loop": "?",
     "port": "http://memory.test:8080/v1",
     "unreadable": "http://[",

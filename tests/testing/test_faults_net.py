@@ -47,6 +47,15 @@ def test_a_slow_name_is_bounded_by_the_connect_timer() -> None:
     assert 30 <= run.observed.took < 40
 
 
+@pytest.mark.parametrize("wire", WIRES)
+def test_every_wire_survives(wire: str) -> None:
+    """One variant of every fault of the four layers, on a wire of its own."""
+    for kind in (each for layer in ("net", "h1", "http", "sec") for each in rows(layer)):
+        if kind.on(wire):
+            run = simulate(streamd_app, ONE_TOOL, f"{kind.name} x*", wire=wire)
+            assert run.verdict.findings == (), kind.name
+
+
 def test_a_flipped_bit_is_seen_wherever_it_is() -> None:
     """At every byte of an answer, on every wire whose events are JSON or have a checksum."""
     for name, wire in WIRES.items():
