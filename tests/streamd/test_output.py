@@ -26,7 +26,7 @@ from streamd._output import output_of, unfenced
 from streamd.providers import ChatQuirks, OutputSpec, resolve
 from tests.support.chat import DONE, answer, call, delta, finish, text, usage
 from tests.support.leaks import no_leaks
-from tests.support.server import Network, Script, chunked
+from tests.support.server import Delay, Network, Script, chunked
 from tests.support.sessions import chat_model, read, scripted_network, scripted_session
 
 
@@ -357,9 +357,11 @@ async def partials(session: Session) -> list[Any]:
     return [value async for value in session.partial]
 
 
-async def test_partial_values_while_the_answer_arrives() -> None:
+async def test_partial_values_while_the_answer_arrives(autojump_clock: MockClock) -> None:
     """Partial values grow, are given only when they changed, and end with the whole."""
-    script: Script = [chunked(last=False), *[b"%x\r\n%b\r\n" % (len(text(c)), text(c)) for c in OSLO]]
+    script: Script = [chunked(last=False)]
+    for character in OSLO:  # a read of its own for each, whatever the scheduler does
+        script += [b"%x\r\n%b\r\n" % (len(text(character)), text(character)), Delay(0.01)]
     script += [b"%x\r\n%b\r\n" % (len(answer()), answer()), b"0\r\n\r\n"]
     async with scripted_session(script, output_type=Town) as session:
         shown = await partials(session)
