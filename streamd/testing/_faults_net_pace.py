@@ -72,6 +72,8 @@ def _bitflip(reply: Reply, strike: Strike) -> Reply:
         return reply
     number, at = chosen
     data = bytearray(reply.events[number].data)
+    if strike.fault.at is not None and strike.fault.at.unit != "byte":
+        at = strike.rng.randint(data.find(b"{"), data.rfind(b"}"))
     data[at] ^= 0x80
     noise = WireEvent(bytes(data), "noise", fatal=True)
     return replace(reply, events=(*reply.events[:number], noise, *reply.events[number + 1 :]))
@@ -155,7 +157,16 @@ PACE: tuple[FaultKind, ...] = (
         retry="R4",
         expect=_seen,
         apply=_bitflip,
-        sweep=("byte:0", "byte:10%", "byte:33%", "byte:50%", "byte:80%", "byte:-1"),
+        sweep=(
+            "byte:0",
+            "byte:10%",
+            "byte:33%",
+            "byte:50%",
+            "byte:80%",
+            "byte:-1",
+            "kind:text",
+            "kind:finish",
+        ),
     ),
 )
 """The kinds of the layer `net` that are about the bytes on their way."""
