@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -102,20 +103,15 @@ def _twice(payload: bytes, _strike: Strike) -> bytes:
     return b"{" + b"".join(msgspec.json.encode(key) + b":null," for key in keys) + payload[1:]
 
 
-_INDEXES = (b'"index":', b'"output_index":', b'"content_index":', b'"contentBlockIndex":')
-_NUMBERS = {"text": b'"%s"', "float": b"%s.0"}
+_INDEX = re.compile(rb'"(index|output_index|content_index|contentBlockIndex)":\s*(\d)')
+_NUMBERS = {"text": rb'"\1":"\2"', "float": rb'"\1":\2.0'}
 
 
 def _numbers(payload: bytes, strike: Strike) -> bytes:
     value = strike.fault.value or "text"
     if value not in _NUMBERS:
         raise ConfigError(f"the fault {strike.fault}: the values are {', '.join(_NUMBERS)}")
-    for key in _INDEXES:
-        for number in b"0123456789":
-            payload = payload.replace(
-                key + bytes([number]), key + _NUMBERS[value].replace(b"%s", bytes([number]))
-            )
-    return payload
+    return _INDEX.sub(_NUMBERS[value], payload)
 
 
 def _huge(payload: bytes, _strike: Strike) -> bytes:

@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from streamd.errors import ConfigError
 from streamd.providers import Stop, StopReason, Text, Usage
 
 from ._kind import FaultKind, Strike
@@ -21,6 +20,7 @@ __all__ = ["ENDINGS"]
 
 _Apply = Callable[[Reply, Strike], Reply]
 _CHAT = ("openai-chat",)
+_RESULTS: tuple[StopReason, ...] = ("length", "content_filter", "refusal")
 
 
 def _eof(reply: Reply, strike: Strike) -> Reply:
@@ -96,27 +96,35 @@ def _reasoning_eof(reply: Reply, strike: Strike) -> Reply:
     return strike.with_events(reply, *reply.events[: first_terminal(reply) if at is None else at])
 
 
-_REASONS: dict[str, StopReason] = {
-    "length": "length",
-    "content_filter": "content_filter",
-    "refusal": "refusal",
-    "pause": "pause",
-}
+def _ends(reason: StopReason) -> _Apply:
+    def apply(reply: Reply, strike: Strike) -> Reply:
+        # What becomes of calls in a turn that is cut short is another question.
+        return reply if _has_calls(reply) else with_reason(reply, strike, reason)
+
+    return apply
 
 
-def _reason(reply: Reply, strike: Strike) -> Reply:
-    value = strike.fault.value or "length"
-    if value not in _REASONS:
-        raise ConfigError(f"the fault {strike.fault}: the reasons are {', '.join(_REASONS)}")
-    if any(event.kind in ("call", "arguments") for event in reply.events):
-        return reply  # what becomes of calls in a turn that is cut short is another question
-    return with_reason(reply, strike, _REASONS[value])
+def _has_calls(reply: Reply) -> bool:
+    return any(event.kind == "call" for event in reply.events)
+
+
+def _paused(reply: Reply, strike: Strike) -> Reply:
+    """The turn pauses before it says anything, and says it all in the next response, if it is asked to go on."""
+    if _has_calls(reply):
+        return reply
+    first, *rest = with_reason(reply, strike, "pause").events
+    ending = [event for event in rest if event.kind in ("finish", "end")]
+    events = [told(event, strike, "usage", lambda _counts: None) for event in (first, *ending)]
+    events = [told(event, strike, "amazon-bedrock-invocationMetrics", lambda _: {"x": 1}) for event in events]
+    return strike.with_events(reply, *map(_uncounted, events))
+
+
+def _uncounted(event: WireEvent) -> WireEvent:
+    return replace(event, gives=tuple(each for each in event.gives if not isinstance(each, Usage)))
 
 
 def _novel_reason(reply: Reply, strike: Strike) -> Reply:
-    if any(event.kind in ("call", "arguments") for event in reply.events):
-        return reply
-    return with_reason(reply, strike, "unknown", "a_novel_reason")
+    return reply if _has_calls(reply) else with_reason(reply, strike, "unknown", "a_novel_reason")
 
 
 def _malformed_call(reply: Reply, strike: Strike) -> Reply:
@@ -182,7 +190,12 @@ ENDINGS: tuple[FaultKind, ...] = (
         "Truncated",
     ),
     _kind("done_without_finish", "`[DONE]` comes, and no reason before it.", _done_alone, wires=_CHAT),
-    _kind("finish_without_done", "Nothing comes after the first terminal evidence.", _finish_alone),
+    _kind(
+        "finish_without_done",
+        "Nothing comes after the first terminal evidence.",
+        _finish_alone,
+        wires=("openai-chat", "anthropic-messages", "gemini-array", "bedrock-converse", "bedrock-invoke"),
+    ),
     _kind(
         "finish_empty_string",
         "The reason for the end is an empty text in every event before the last.",
@@ -202,11 +215,20 @@ ENDINGS: tuple[FaultKind, ...] = (
         wires=("openai-chat", "anthropic-messages", "gemini", "gemini-array", "bedrock-converse"),
     ),
     _kind("text_after_finish", "Text comes after the reason for the end.", _text_after, wires=_CHAT),
+    *(
+        _kind(
+            reason,
+            f"The turn ends for the reason `{reason}`: that is a result, and no error.",
+            _ends(reason),
+            wires=tuple(wire for wire, words in RAW_REASONS.items() if reason in words),
+        )
+        for reason in _RESULTS
+    ),
     _kind(
-        "reason",
-        "The turn ends for a reason of its own: that is a result, and no error.",
-        _reason,
-        values=tuple(_REASONS),
+        "pause_turn",
+        "The turn pauses before it says anything: that is a result, and a client may go on with it.",
+        _paused,
+        wires=tuple(wire for wire, words in RAW_REASONS.items() if "pause" in words),
     ),
     _kind(
         "novel_reason",

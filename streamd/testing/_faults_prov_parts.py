@@ -116,7 +116,7 @@ def _listed(reply: Reply, strike: Strike) -> Reply:
 def _cumulative(reply: Reply, strike: Strike) -> Reply:
     """The second piece of text holds the first one too; nobody can tell that from text that says so."""
     texts = [event for event in reply.events if event.kind == "text"]
-    if len(texts) < 2 or strike.wire.name == "openai-responses":
+    if len(texts) < 2:
         return reply
     before = next(each.text for each in texts[0].gives if isinstance(each, Text))
     rest = replace(reply, events=tuple(event for event in reply.events if event is not texts[0]))
@@ -152,8 +152,6 @@ def _second_choice(reply: Reply, strike: Strike) -> Reply:
     at = max(1, min(strike.event(reply), first_terminal(reply)))
     other, end = new_event(strike.wire, payload), new_event(strike.wire, ended)
     return strike.with_events(reply, *reply.events[:at], other, end, *reply.events[at:])
-
-
 
 
 def _without(reply: Reply, strike: Strike, put: object) -> Reply:
@@ -246,8 +244,18 @@ PARTS: tuple[FaultKind, ...] = (
     ),
     _kind("choices_empty_first", "The first event has no choices.", _hollow_first, wires=_CHAT),
     _kind("content_list", "Text comes as a list of parts.", _listed, wires=_CHAT),
-    _kind("cumulative_delta", "A piece of text repeats what came before it.", _cumulative),
-    _kind("model_id_changes", "The model's name changes in the middle.", _other_model),
+    _kind(
+        "cumulative_delta",
+        "A piece of text repeats what came before it.",
+        _cumulative,
+        wires=tuple(wire for wire in _HOLLOW if wire != "openai-responses"),
+    ),
+    _kind(
+        "model_id_changes",
+        "The model's name changes in the middle.",
+        _other_model,
+        wires=("openai-chat", "gemini", "gemini-array", "ollama-chat"),
+    ),
     _kind(
         "second_choice",
         "Another answer comes beside the one.",
