@@ -21,8 +21,7 @@ from streamd.errors import ConfigError
 
 from ._fault import FaultLike, plan_of
 from ._marked import Marked, marked
-from ._pytest_cassette import OPTION
-from ._pytest_cassette import streamd_cassette
+from ._pytest_cassette import OPTION, streamd_cassette
 from ._run import Run
 from ._scenario import HELLO, Scenario
 from ._serve_thread import serve_in_thread
