@@ -33,7 +33,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
         head: Whether the head came whole.
         body: How many bytes of the body came.
         loose: What it has if it takes the last event for whole, where only the line ends after that are missing at the
-            clean end of the body; None where there is no such event. Either is right: the specification of
+            clean end of the body, or at any end after terminal evidence; None where there is no such event. Either is right: the specification of
             server-sent events drops such an event, and servers end with one.
     """
 
@@ -96,7 +96,7 @@ def delivery_of(reply: Reply) -> Delivery:
         return _nothing("refused", head=True, body=body)
     strict = _read(reply, body, fatal=fatal, end=end)
     following = reply.events[strict.events : strict.events + 1]
-    if end != "clean" or strict.fatal or not following:
+    if (end != "clean" and not strict.terminal) or strict.fatal or not following:
         return strict
     size = reply.offset(strict.events) + len(following[0].data)
     missing = following[0].data[body - size :]

@@ -56,6 +56,17 @@ def test_every_wire_survives(wire: str) -> None:
             assert run.verdict.findings == (), kind.name
 
 
+@pytest.mark.parametrize(
+    "fault", ["net.fin", "net.reset", "h1.close_delimited_cut", "h1.content_length_long"]
+)
+def test_the_last_events_are_cut_at_every_byte(fault: str) -> None:
+    """Behind the terminal evidence nothing fails the turn, and an event that only lacks its blank line may count."""
+    size = len(Reply(events=WIRES["openai-chat"].events(HELLO.turns[0], 1)).body)
+    for place in range(size - 250, size + 1):
+        run = simulate(streamd_app, HELLO, f"{fault}@byte:{place}")
+        assert run.verdict.findings == ()
+
+
 def test_a_flipped_bit_is_seen_wherever_it_is() -> None:
     """At every byte of an answer, on every wire whose events are JSON or have a checksum."""
     for name, wire in WIRES.items():
