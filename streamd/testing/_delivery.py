@@ -33,8 +33,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
         head: Whether the head came whole.
         body: How many bytes of the body came.
         loose: What it has if it takes the last event for whole, where only the line ends after that are missing at the
-            clean end of the body, or at any end after terminal evidence; None where there is no such event. Either is right: the specification of
-            server-sent events drops such an event, and servers end with one.
+            clean end of the body, or at any end after terminal evidence; None where there is no such event. Either is
+            right: the specification of server-sent events drops such an event, and servers end with one.
     """
 
     events: int
