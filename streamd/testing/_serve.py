@@ -130,11 +130,11 @@ async def serving(
         return clock() - start
 
     play = AnyWire(scenario, plan, None if wire is None else spoken, seed, trace, now, key=key, told=told)
+    (listener,) = await trio.open_tcp_listeners(port, host=_HOSTS[host], backlog=1024)
+    place, bound, *_ = listener.socket.getsockname()
+    shown = f"[{place}]:{bound}" if ":" in place else f"{place}:{bound}"
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        (listener,) = await trio.open_tcp_listeners(port, host=_HOSTS[host], backlog=1024)
-        place, bound, *_ = listener.socket.getsockname()
-        shown = f"[{place}]:{bound}" if ":" in place else f"{place}:{bound}"
         server = LoopbackServer(f"http://{shown}", play)
         await nursery.start(trio.serve_listeners, server.handle, [listener])
         ways: list[trio.SocketStream] = []
