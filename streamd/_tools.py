@@ -82,7 +82,8 @@ class Tool:
             msgspec.ValidationError: They do not fit the schema; the message names the place.
         """
         taken = self._signature.arguments
-        bound = msgspec.convert(arguments, taken)
+        # A copy, as what a function does to it must not change the conversation.
+        bound = msgspec.convert(_copied(dict(arguments)), taken)
         return {field: getattr(bound, field) for field in taken.__struct_fields__}
 
     async def run(
@@ -190,6 +191,13 @@ def tools_by_name(tools: Iterable[Tool | Callable[..., object]]) -> dict[str, To
             raise ToolError(f"two tools are named {made.name!r}: give one another name with @tool(name=...)")
         named[made.name] = made
     return named
+
+
+def _copied(value: object) -> object:
+    """A JSON value of the same content, of which nothing is shared that can be changed."""
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in cast("dict[str, object]", value).items()}
+    return [*map(_copied, cast("list[object]", value))] if isinstance(value, list) else value
 
 
 def _check_marks(

@@ -314,3 +314,18 @@ async def test_no_timeout() -> None:
     """A timeout of None lets a tool take as long as it likes."""
     (result,) = await run([plain], call("plain", {"n": 1}), timeout=None)
     assert result.content == '{"n":1}'
+
+
+def test_what_a_tool_does_to_its_arguments_changes_no_call() -> None:
+    """They are its own, as deep as they go: the call goes back to the model as it came."""
+
+    @tool
+    def spoil(place: Any, tags: dict[str, Any] | list[Any]) -> str:
+        """Change what it was given."""
+        place["name"].append("x")
+        tags.clear()
+        return "done"
+
+    call = {"place": {"name": ["Oslo"]}, "tags": ["a"]}
+    spoil(**spoil.bind(call))
+    assert call == {"place": {"name": ["Oslo"]}, "tags": ["a"]}
