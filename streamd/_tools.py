@@ -83,7 +83,7 @@ class Tool:
         """
         taken = self._signature.arguments
         # A copy, as what a function does to it must not change the conversation.
-        bound = msgspec.convert(_copied(dict(arguments)), taken)
+        bound = msgspec.convert(_copied(arguments), taken)
         return {field: getattr(bound, field) for field in taken.__struct_fields__}
 
     async def run(
@@ -193,11 +193,17 @@ def tools_by_name(tools: Iterable[Tool | Callable[..., object]]) -> dict[str, To
     return named
 
 
-def _copied(value: object) -> object:
-    """A JSON value of the same content, of which nothing is shared that can be changed."""
-    if isinstance(value, dict):
-        return {name: _copied(each) for name, each in cast("dict[str, object]", value).items()}
-    return [*map(_copied, cast("list[object]", value))] if isinstance(value, list) else value
+def _copied(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON of the same content, however deep, of which nothing is shared that can be changed."""
+    whole = dict(arguments)
+    left: list[dict[Any, Any] | list[Any]] = [whole]
+    while left:
+        holder = left.pop()
+        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if isinstance(value, dict | list):
+                holder[key] = value.copy()
+                left.append(holder[key])
+    return whole
 
 
 def _check_marks(
