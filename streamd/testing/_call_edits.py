@@ -13,7 +13,7 @@ from streamd.providers import ToolCall, ToolCallDelta
 from ._fault import At
 from ._kind import Strike
 from ._payload import changed, numbered, payload_of, with_payload
-from ._reasons import settled, told
+from ._reasons import always, settled, told
 from ._reply import Reply
 from ._wire_event import WireEvent
 
@@ -91,7 +91,7 @@ def with_arguments(
             continue
         for piece in () if begun else pieces:
             delta = ToolCallDelta(call.index, None, None, str(piece))
-            made = told(event, strike, key, lambda _value, piece=piece: piece)
+            made = told(event, strike, key, always(piece))
             events.append(replace(made, gives=(delta,)))
         begun = True
     return settled(strike.with_events(reply, *numbered(events, strike.wire)), {call.index: verdict})

@@ -71,11 +71,17 @@ def _choices(told: Told) -> Any:
 
 
 def _finish(_told: Told) -> Any:
-    return {"id": "gen-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
+    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "error"}
+    return {"id": "gen-1", "choices": [choice]}
 
 
 def _native(_told: Told) -> Any:
-    choice = {"index": 0, "delta": {}, "finish_reason": "stop", "native_finish_reason": "network_error"}
+    choice: dict[str, Any] = {
+        "index": 0,
+        "delta": {},
+        "finish_reason": "stop",
+        "native_finish_reason": "network_error",
+    }
     return {"id": "gen-1", "choices": [choice]}
 
 
@@ -84,7 +90,13 @@ def _named(told: Told) -> Any:
 
 
 def _response(error: Any) -> Any:
-    response = {"id": "resp_1", "object": "response", "status": "failed", "error": error, "output": []}
+    response: dict[str, Any] = {
+        "id": "resp_1",
+        "object": "response",
+        "status": "failed",
+        "error": error,
+        "output": [],
+    }
     return {"type": "response.failed", "response": response}
 
 

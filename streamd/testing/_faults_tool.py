@@ -20,6 +20,7 @@ from ._call_edits import (
     whole_text,
     with_arguments,
 )
+from ._faults_tool_body import BODIES
 from ._faults_tool_index import INDEXES
 from ._kind import FaultKind, Strike
 from ._outcomes import NOTHING, fails_with
@@ -199,6 +200,7 @@ def _kind(
 
 TOOL: tuple[FaultKind, ...] = (
     *INDEXES,
+    *BODIES,
     _kind(
         "args_unclosed",
         "The JSON of a call's arguments does not end, and the turn does: it must not be run.",
@@ -284,4 +286,4 @@ TOOL: tuple[FaultKind, ...] = (
         wires=_WORDED,
     ),
 )
-"""The kinds of the layer `tool` that are of calls."""
+"""The kinds of the layer `tool`."""

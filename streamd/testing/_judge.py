@@ -66,6 +66,8 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
         yield from _typed(observed.error)
     if observed.cancelled or observed.stage.cuts_short or not attempts:
         return
+    if isinstance(observed.error, SystemExit) and any(body == "exits" for _, body in observed.stage.tools):
+        return  # what is no `Exception` ends the program, as it would elsewhere
     last = attempts[-1]
     expected = _expected(last)
     delivery = last.delivery
@@ -104,7 +106,7 @@ def _has_refused(observed: Observation, last: Attempt) -> bool:
 
 def _typed(error: BaseException) -> Found:
     library = type(error).__module__.partition(".")[0]
-    if library in _LIBRARIES:
+    if library in _LIBRARIES and isinstance(error, Exception):
         yield "untyped_error", f"it failed with {type(error).__module__}.{type(error).__qualname__}"
     elif isinstance(error, StreamdError) and error.attempt and error.phase is None:
         yield "untyped_error", f"its {type(error).__name__} does not say in which phase it happened"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from ._payload import changed
 from ._reply import Reply
 from ._wire_event import WireEvent
 
-__all__ = ["RAW_REASONS", "settled", "told", "with_reason"]
+__all__ = ["RAW_REASONS", "always", "settled", "told", "with_reason"]
 
 _CLAUDE: dict[StopReason, str] = {
     "stop": "end_turn",
@@ -56,12 +56,18 @@ _KEYS = frozenset(("finish_reason", "stop_reason", "stopReason", "finishReason",
 def told(event: WireEvent, strike: Strike, key: str, change: Callable[[Any], Any]) -> WireEvent:
     """The event with the values under a key changed, wherever in its JSON they stand."""
 
-    def walked(value: Any) -> Any:
+    def walked(value: object) -> object:
         if isinstance(value, dict):
-            return {name: change(each) if name == key else walked(each) for name, each in value.items()}
-        return [walked(each) for each in value] if isinstance(value, list) else value
+            fields = cast("dict[str, object]", value)
+            return {name: change(each) if name == key else walked(each) for name, each in fields.items()}
+        return [*map(walked, cast("list[object]", value))] if isinstance(value, list) else value
 
     return changed(event, strike.wire, walked)
+
+
+def always(value: Any) -> Callable[[Any], Any]:
+    """What makes this of anything."""
+    return lambda _before: value
 
 
 def with_reason(reply: Reply, strike: Strike, reason: StopReason, raw: str | None = None) -> Reply:

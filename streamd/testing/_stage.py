@@ -9,9 +9,22 @@ from msgspec import Struct
 
 __all__ = ["Actor", "Beside", "Crash", "Hook", "Reading", "Stage", "ToolBody"]
 
-ToolBody = Literal["answers", "raises", "hangs", "ignores_cancel", "floods", "unwritable", "exits"]
-"""What a tool does: answer; raise; hang; hang through a cancellation for a while; answer at enormous length; answer
-what no JSON can hold; raise what is no `Exception`."""
+ToolBody = Literal[
+    "answers",
+    "raises",
+    "raises_group",
+    "hangs",
+    "ignores_cancel",
+    "floods",
+    "unwritable",
+    "exits",
+    "spawns",
+    "mutates",
+    "injects",
+]
+"""What a tool does: answer; raise; raise a group of exceptions; hang; hang through a cancellation for a while; answer
+at enormous length; answer what no JSON can hold; raise what is no `Exception`; answer with tasks of its own at work,
+and end them; change what it was called with; answer with what reads as an instruction and as a call."""
 
 Reading = Literal["eager", "stops", "leaves", "raises", "abandons", "shares", "reenters", "closes"]
 """How the application reads, all but the first and `shares` from `reading_from` chunks on: to the end; not any more,
@@ -76,8 +89,8 @@ class Stage(Struct, frozen=True, kw_only=True):
         hook: Which of its own functions raises.
         crash: What goes wrong in a session's own task.
         beside: What else is in the same runtime; None for no runtime.
-        broken_logging: The name of a logger, with a handler of the application that raises at every record; the empty
-            name is that of the root, None for no such handler.
+        broken_logging: The name of a logger (`root` for all), with a handler of the application that raises at every
+            record; None for no such handler.
         shuffle: Another seed, for the order in which trio runs tasks that could run.
         key_tail: What stands behind the key that the application is given.
         address: What the application is given for the server's URL: `{url}` stands for it, `{host}` for its host and
