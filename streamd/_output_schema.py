@@ -38,6 +38,8 @@ class OutputSchema:
     __slots__ = ("_decoder", "schema", "wrapped")
 
     def __init__(self, type_: Any) -> None:
+        self.schema: dict[str, Any]
+        self.wrapped: bool
         try:
             self.schema, self.wrapped = _object_schema(type_)
             held = msgspec.defstruct("Answer", [(_WRAPPED, type_)]) if self.wrapped else type_

@@ -61,7 +61,7 @@ class Places:
         self._count = math.inf if count is None else count
         self._free = self._count
         self._waiting = trio.lowlevel.ParkingLot()
-        self.left_behind = 0
+        self.left_behind: int = 0
 
     @asynccontextmanager
     async def hold(self) -> AsyncGenerator[Place, None]:
