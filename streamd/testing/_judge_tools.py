@@ -42,7 +42,8 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
     for before, after in itertools.pairwise(attempts):
         if before.turn is not None and after.turn is not None and after.turn != before.turn:
             continue
-        if any(expected.final for expected in before.expect):
+        # Of two faults that struck it, one may hide the other: what either allows is allowed.
+        if {expected.final for expected in before.expect if expected.errors} == {True}:
             why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
             yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
         wanted = seconds_asked(before)

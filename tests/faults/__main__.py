@@ -34,6 +34,9 @@ NIGHT = 1000
 """From so many seeds on everything is run that is a choice by day."""
 
 
+_WIRES = tuple(WIRES)
+
+
 class Effort(Struct, frozen=True):
     """How much is run: `n` seeds for each fault, in `jobs` processes."""
 
@@ -48,7 +51,7 @@ class Effort(Struct, frozen=True):
 
 def named_cases(effort: Effort, *, world: str = "simulate") -> Iterator[Case]:
     """A clean run of the scenarios on the wires: of all on all, or of all on one and one on all."""
-    for name, wire in itertools.product(NAMED, WIRES):
+    for name, wire in itertools.product(NAMED, _WIRES):
         if effort.whole or world == "decode" or wire == "openai-chat" or name == "one_tool":
             yield Case(NAMED[name], (), wire, 0, "decode" if world == "decode" else "simulate", name)
 

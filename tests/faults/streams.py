@@ -1,13 +1,15 @@
 """The streams of `tests/data/streams`, cut and split at every byte: in a decoder alone, and in whole sessions.
 
 What a stream says is known from its index; where in it an event ends is where the decoder, fed byte by byte, gives
-something. Importing this adds a wire for each stream that can be played, so that any process has them.
+something.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +172,10 @@ def _scenario(stream: Recorded, events: tuple[WireEvent, ...]) -> Scenario:
     return Scenario((first, Turn((TextPart(("Done.",)),))) if parts else (first,))
 
 
-def _prepared() -> Iterator[Case]:
-    """One case for each stream that can be played, whose wire is added."""
+@cache
+def session_cases() -> tuple[Case, ...]:
+    """A clean run of each stream that can be played; the harness is given a wire for each."""
+    cases: list[Case] = []
     for stream in RECORDED.values():
         events = _events(stream)
         if events is None:
@@ -184,17 +188,14 @@ def _prepared() -> Iterator[Case]:
             return played if number == 1 else usual(turn, number)
 
         WIRES[name] = replace(base, name=name, events=answers)
-        yield Case(_scenario(stream, events), wire=name)
-
-
-_CASES = tuple(_prepared())
+        cases.append(Case(_scenario(stream, events), wire=name))
+    return tuple(cases)
 
 
 async def recorded_app(world: World) -> None:
-    """The session that is tested; whoever imports it has the wires of the streams."""
+    """The session that is tested; a process that imports it to make runs has the wires of the streams."""
     await streamd_app(world)
 
 
-def session_cases() -> tuple[Case, ...]:
-    """A clean run of each stream that can be played."""
-    return _CASES
+if multiprocessing.parent_process() is not None:
+    session_cases()
