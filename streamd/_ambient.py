@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ._http import HTTPClient
-
-if TYPE_CHECKING:
-    from ._conversation import Plan
+from ._plan import Plan
 
 __all__ = ["Stage", "is_offline", "staged", "staging"]
 
-Stage = Callable[["Plan", HTTPClient], tuple["Plan", HTTPClient]]
+Stage = Callable[[Plan, HTTPClient], tuple[Plan, HTTPClient]]
 """Given what a session was to do and with which client, gives what it is to do instead. May raise `ConfigError`."""
 
 # Of the process and no context variable: code under test may run trio in a thread of its own, which inherits none.

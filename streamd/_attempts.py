@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 from msgspec.structs import replace
@@ -24,14 +24,12 @@ from streamd.providers import (
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
 from ._pipeline import Pipeline
+from ._plan import Plan
 from ._recovery import Failed, next_steps
 from ._state import SessionState
 from ._turn import Turn
 from ._turn_outlet import TurnOutlet
 from .errors import StreamdError
-
-if TYPE_CHECKING:
-    from ._conversation import Plan
 
 __all__ = ["Attempts"]
 
@@ -53,7 +51,7 @@ class Attempts:
         self._at = 0
         self._passed: list[str] = []
         # Of all models, so that none turns out to be unable when it is needed; a body is large, and not kept for that.
-        self._hidden = [secret for each in plan.fallbacks for secret in _secrets_of(each.request())]
+        self._hidden = [secret for each in plan.candidates[1:] for secret in _secrets_of(each.request())]
         self._request = plan.candidates[0].request()
 
     @property
@@ -93,7 +91,7 @@ class Attempts:
                 delivered=attempt.turn.delivered,
                 acted=self._has_acted(attempt.turn),
                 alone=self._state.first_chunk_at is None,
-                others=self._at < len(self._plan.fallbacks),
+                others=self._at + 1 < len(self._plan.candidates),
             )
             at, following = self._at, await self._following(attempt, failed)
             if following is None:

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from streamd.providers import HTTPRequest, known_providers
 
 from ._ambient import staging
-from ._conversation import Plan
 from ._http import HTTPClient
+from ._plan import Plan
 from ._playback import UNTIMED, Playback, PlayedRetry
 from ._recorder import Recorder
 from ._recording import Exchange, Recording, Sent, load_recording
@@ -103,12 +103,7 @@ class Cassette:
         with suppress(OSError):  # the recorder tells it, in the end
             self.path.parent.mkdir(parents=True, exist_ok=True)
         file = f"{numbered(self.path, len(self._recorders) + 1)}{UNFINISHED}"
-        recorder = Recorder(
-            file,
-            provider=plan.provider,
-            model=plan.options.model,
-            fallbacks=[(each.provider, each.model) for each in plan.fallbacks],
-        )
+        recorder = Recorder(file, [(each.provider, each.model) for each in plan.candidates])
         self._recorders.append(recorder)
         return replace(plan, recorder=recorder)
 

@@ -6,55 +6,20 @@ import math
 from collections.abc import Iterable, Sequence
 
 import trio
-from msgspec import Struct
 
-from streamd.providers import Context, KeepsState, Message, Options, Provider, ToolCall, redact_error
+from streamd.providers import KeepsState, Message, ToolCall, redact_error
 from streamd.supervisors import open_task_supervisor
 
 from ._attempts import Attempts
 from ._edge import ConsumerEdge
-from ._fallback import Candidate
 from ._http import HTTPClient
 from ._output import Output
 from ._pipeline import crashed
-from ._recorder import Recorder
-from ._retry import Retry
-from ._retry_budget import RetryTokens
+from ._plan import Plan
 from ._state import SessionState
-from ._timers import Timeouts
-from ._toolbox import Toolbox
 from .errors import OutputError, Stalled, StreamdError
 
-__all__ = ["Conversation", "Plan"]
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """What a session was asked to do, checked and resolved: nothing in it changes.
-
-    `fallbacks` are asked one after the other, where `provider` fails before anything was delivered.
-    """
-
-    id: str = "session"
-    provider: Provider
-    context: Context
-    options: Options
-    toolbox: Toolbox
-    auto_tools: bool
-    max_rounds: int
-    timeouts: Timeouts
-    retry: Retry | None
-    tokens: RetryTokens | None = None
-    fallbacks: tuple[Candidate, ...] = ()
-    output: Output | None = None
-    recorder: Recorder | None = None
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The models that may be asked, in their order."""
-        first = Candidate(
-            provider=self.provider, context=self.context, options=self.options, tokens=self.tokens
-        )
-        return (first, *self.fallbacks)
+__all__ = ["Conversation"]
 
 
 class Conversation:
@@ -137,7 +102,7 @@ class Conversation:
             results = await plan.toolbox.run(
                 [call for call in calls if call.index not in early],
                 tasks,
-                messages=(*plan.context.messages, *state.messages),
+                messages=(*state.history, *state.messages),
                 number=state.rounds,
             )
         others = iter(results)

@@ -13,16 +13,16 @@ from streamd.providers import CacheTime, Context, ModelSpec, Provider, Secret
 
 from ._ambient import staged
 from ._arguments import check_id, check_runtime, check_server_tools, conceal, conceal_headers, options_of
-from ._conversation import Plan
 from ._fallback import Candidate, check_fallback, fallbacks_to
 from ._http import HTTPClient, open_client
 from ._model import served_file, serving
 from ._output import output_of
-from ._plan import Running, run_plan
+from ._plan import Plan
 from ._prompt import Prompt, messages_of
 from ._recorder import Recorder
 from ._retry import Retry
 from ._retry_budget import RetryTokens
+from ._running import Running, run_plan
 from ._timers import Timeouts
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
@@ -169,22 +169,14 @@ def prepare(
         first = Candidate(provider=provider, context=context, options=options, tokens=tokens)
         return Plan(
             id=name,
-            provider=provider,
-            context=context,
-            options=options,
+            candidates=(first, *fallbacks_to(first, served[1:])),
             toolbox=Toolbox(named, tool_timeout, approve),
             auto_tools=auto_tools,
             max_rounds=max_rounds,
             timeouts=timeouts or Timeouts(),
             retry=retry,
-            tokens=tokens,
-            fallbacks=fallbacks_to(first, served[1:]),
             output=output,
-            recorder=None
-            if record is None
-            else Recorder(
-                record, provider=provider, model=model_name, fallbacks=[each[:2] for each in served[1:]]
-            ),
+            recorder=None if record is None else Recorder(record, [each[:2] for each in served]),
         )
 
     return Opening(id, models, client, high_watermark, plan_for)

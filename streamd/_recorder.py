@@ -47,19 +47,15 @@ class Recorder:
 
     Args:
         path: The file. It is replaced whole when the recording is there, and not touched before.
-        provider: Whom the session asks.
-        model: Under which name.
-        fallbacks: Whom it may ask instead, and for which model.
+        asked: Whom the session asks for which model, and then whom instead.
         limit: The most bytes it may hold.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
+        asked: Sequence[tuple[Provider, str]],
         *,
-        provider: Provider,
-        model: str,
-        fallbacks: Sequence[tuple[Provider, str]] = (),
         limit: int = MAX_RECORDING,
     ) -> None:
         self.path: str = _absolute(os.fspath(path))
@@ -67,8 +63,8 @@ class Recorder:
         self.round: int = 1
         """The number of the round whose requests come."""
         self.candidate: int = 0
-        """Whom they go to: 0 for the provider, then the fallbacks."""
-        self._asked = (Spoken(provider, model), *(Spoken(*each) for each in fallbacks))
+        """Whom they go to: 0 for the first of those asked."""
+        self._asked = [Spoken(*each) for each in asked]
         self._room = limit
         self._limit = limit
         self._began = trio.current_time()

@@ -28,14 +28,14 @@ from streamd.providers import (
 )
 from streamd.supervisors import TaskSupervisor
 
-from ._conversation import Plan
 from ._fallback import Candidate
 from ._output import output_of
-from ._plan import open_plan
+from ._plan import Plan
 from ._playback import UNTIMED, Playback, PlayedRetry
 from ._prompt import Prompt, messages_of
 from ._recording import Asked, Recording, load_recording
 from ._recut import Recut, check_recut
+from ._running import open_plan
 from ._session import Session
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
@@ -97,7 +97,7 @@ async def replay(
         *recording.fallbacks,
     )
     context = Context(messages_of(prompt))
-    first, *others = (
+    candidates = tuple(
         Candidate(
             provider=_Replayed(each.provider, provider or _reader_of(each, path), playback),
             context=context,
@@ -109,10 +109,7 @@ async def replay(
     output = output_of(output_type, retries, named)
     toolbox = _RecordedTools(playback) if tools is None else Toolbox(named, tool_timeout, approve)
     plan = Plan(
-        provider=first.provider,
-        context=context,
-        options=first.options,
-        fallbacks=tuple(others),
+        candidates=candidates,
         toolbox=toolbox,
         auto_tools=not _left_to_caller(recording),
         max_rounds=_rounds(recording),

@@ -10,9 +10,9 @@ import trio
 from streamd.providers import Chunk, Message, Stop, ToolResult
 from streamd.supervisors import Supervisor, Tree, snapshot
 
-from ._conversation import Plan
 from ._edge import ConsumerEdge
 from ._partial import PartialStream
+from ._plan import Plan
 from ._response import Response, SessionMetadata, SessionStatistics
 from ._state import SessionState
 from ._text_stream import TextStream

@@ -72,7 +72,7 @@ class StreamServer:
         self._name = name or "stream server"
         self._recorder = None
         if fixture_path is not None:
-            self._recorder = Recorder(fixture_path, provider=self._provider, model=self._model)
+            self._recorder = Recorder(fixture_path, [(self._provider, self._model)])
         self._turn = Turn()
         self._edge = ConsumerEdge(high_watermark)
         self._pipeline = Pipeline(

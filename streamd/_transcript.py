@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from streamd.providers import Message, Stop, ToolResult
 
-from ._conversation import Plan
 from ._edge import ConsumerEdge
+from ._plan import Plan
 from ._response import Response
 from ._state import SessionState
 
