@@ -22,7 +22,7 @@ from .errors import (
     TransportError,
 )
 
-__all__ = ["HTTPClient", "Response", "open_client", "open_response"]
+__all__ = ["HTTPClient", "HTTPResponse", "open_client", "open_response"]
 
 
 class HTTPClient(Protocol):
@@ -39,7 +39,7 @@ class HTTPClient(Protocol):
         ...
 
 
-class Response:
+class HTTPResponse:
     """The head of a response, and its body as an iterator over network reads."""
 
     __slots__ = ("body", "headers", "status")
@@ -63,7 +63,7 @@ async def open_client(client: HTTPClient | None) -> AsyncGenerator[HTTPClient, N
 @asynccontextmanager
 async def open_response(
     client: HTTPClient, request: HTTPRequest, *, user_agent: str, connect: float | None
-) -> AsyncGenerator[Response, None]:
+) -> AsyncGenerator[HTTPResponse, None]:
     """Send a request, and hold its response for as long as the block runs.
 
     The body is what came over the wire: nothing is decompressed, and no redirect is followed. Leaving the block
@@ -92,7 +92,7 @@ async def open_response(
     try:
         with _typed_errors("stream"):
             async with aclosing(response.stream.__aiter__()) as body:
-                yield Response(response.status_code, response.headers, body)
+                yield HTTPResponse(response.status_code, response.headers, body)
     finally:
         with _typed_errors("stream"):
             await response.aclose()

@@ -1,4 +1,4 @@
-"""What one HTTP response consists of, as events: the one language in which a stream server is fed."""
+"""What one HTTP response consists of, as events: the one language in which a parser is fed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import trio
 from msgspec import Struct
 
 __all__ = [
-    "Asked",
+    "Call",
     "HTTPData",
     "HTTPDone",
     "HTTPEvent",
     "HTTPFailure",
     "HTTPHeaders",
     "HTTPStatus",
-    "Unpacked",
+    "ParserInput",
 ]
 
 
@@ -64,8 +64,8 @@ HTTPEvent = HTTPStatus | HTTPHeaders | HTTPData | HTTPDone | HTTPFailure
 """A response comes as a status, headers, any number of data, and then done; a failure can come at any point."""
 
 
-class Asked:
-    """An event whose sender waits until it was taken in and there is room for the next."""
+class Call:
+    """An event whose sender waits for a reply: that it was taken in, and there is room for the next (OTP: a call)."""
 
     __slots__ = ("event", "replied")
 
@@ -74,5 +74,5 @@ class Asked:
         self.replied: trio.Event = trio.Event()
 
 
-Unpacked = HTTPEvent | Asked
+ParserInput = HTTPEvent | Call
 """What the channel into the parser carries."""

@@ -1,19 +1,19 @@
-"""What a stream server gives to: where its chunks go, and who writes down what came."""
+"""What a parser gives to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from streamd.providers import Chunk, HTTPRequest
+from streamd.providers import Chunk
 
 from .errors import StreamdError
 
-__all__ = ["Outlet", "Recording"]
+__all__ = ["Outlet"]
 
 
 class Outlet(Protocol):
-    """Where the chunks of a response go."""
+    """Where the chunks of a response go: an edge, or what stands before one."""
 
     @property
     def full(self) -> bool:
@@ -30,24 +30,4 @@ class Outlet(Protocol):
 
     def end(self, error: StreamdError | None = None) -> None:
         """The response has ended: complete, or with an error."""
-        ...
-
-
-class Recording(Protocol):
-    """Who writes down the requests and responses that pass."""
-
-    def request(self, request: HTTPRequest, /) -> None:
-        """A request is about to be sent."""
-        ...
-
-    def head(self, status: int, headers: Mapping[str, str], /) -> None:
-        """The response's head came; the headers by lower-case name."""
-        ...
-
-    def data(self, data: bytes, /) -> None:
-        """Bytes of the body came: one read of the network."""
-        ...
-
-    def end(self, error: StreamdError | None, /) -> None:
-        """The response has ended: complete, cancelled, or with an error."""
         ...

@@ -9,8 +9,18 @@ import trio
 
 from streamd.providers import Chunk, Decoder, Provider, Secret, redact_error
 
-from ._http_events import Asked, HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, Unpacked
-from ._outlet import Outlet, Recording
+from ._http_events import (
+    Call,
+    HTTPData,
+    HTTPDone,
+    HTTPEvent,
+    HTTPFailure,
+    HTTPHeaders,
+    HTTPStatus,
+    ParserInput,
+)
+from ._outlet import Outlet
+from ._recorder import Recorder
 from ._timers import Clock
 from ._turn import PRELUDE, Turn
 from .errors import ConnectionLost, EncodingRefused, RedirectRefused, StreamdError
@@ -33,10 +43,10 @@ class Parser:
         turn: What the response comes to.
         clock: Told of bytes and output, and stopped while there is no room.
         outlet: Given the chunks.
-        recording: Told what came, if the response is recorded.
+        recorder: Told what came, if the response is recorded.
     """
 
-    __slots__ = ("_body", "_clock", "_decoder", "_outlet", "_provider", "_recording", "_turn", "secrets")
+    __slots__ = ("_body", "_clock", "_decoder", "_outlet", "_provider", "_recorder", "_turn", "secrets")
 
     def __init__(
         self,
@@ -45,18 +55,18 @@ class Parser:
         turn: Turn,
         clock: Clock,
         outlet: Outlet,
-        recording: Recording | None,
+        recorder: Recorder | None,
     ) -> None:
         self._provider = provider
         self._decoder = decoder
         self._turn = turn
         self._clock = clock
         self._outlet = outlet
-        self._recording = recording
+        self._recorder = recorder
         self.secrets: Sequence[Secret] = ()
         self._body: bytearray | None = None  # of a response that is an error
 
-    async def run(self, events: trio.MemoryReceiveChannel[Unpacked]) -> None:
+    async def run(self, events: trio.MemoryReceiveChannel[ParserInput]) -> None:
         """Take in one response to its end.
 
         Returns when it has failed, or when the decoder has the provider's terminal evidence, whether or not the server
@@ -64,9 +74,9 @@ class Parser:
         """
         with events:
             async for event in events:
-                asked: Asked | None = None
-                if isinstance(event, Asked):
-                    asked, event = event, event.event
+                call: Call | None = None
+                if isinstance(event, Call):
+                    call, event = event, event.event
                 try:
                     if not self.take(event):
                         break
@@ -74,20 +84,20 @@ class Parser:
                         with self._clock.paused():
                             await self._outlet.room()
                 finally:
-                    if asked is not None:
-                        asked.replied.set()
+                    if call is not None:
+                        call.replied.set()
             if self._decoder.done:
                 await self._linger(events)
 
-    async def _linger(self, events: trio.MemoryReceiveChannel[Unpacked]) -> None:
+    async def _linger(self, events: trio.MemoryReceiveChannel[ParserInput]) -> None:
         """Give the body a moment to end after the turn did: only then can its connection be used again."""
         with trio.move_on_after(LINGER):
             async for event in events:
-                if isinstance(event, Asked):
+                if isinstance(event, Call):
                     event.replied.set()
-                last = event.event if isinstance(event, Asked) else event
-                if isinstance(last, HTTPDone) and self._recording is not None:
-                    self._recording.end(None)
+                last = event.event if isinstance(event, Call) else event
+                if isinstance(last, HTTPDone) and self._recorder is not None:
+                    self._recorder.end(None)
                 if isinstance(last, HTTPDone | HTTPFailure):
                     return
 
@@ -103,8 +113,8 @@ class Parser:
                 self._clock.note_bytes()
                 turn.begin()
                 turn.bytes_received += len(data)
-                if self._recording is not None:
-                    self._recording.data(data)
+                if self._recorder is not None:
+                    self._recorder.data(data)
                 if self._body is None:
                     self._decode(data)
                 else:
@@ -114,19 +124,19 @@ class Parser:
             case HTTPStatus(code):
                 turn.begin()
                 turn.status_code = code
-                if self._recording is not None:
-                    self._recording.head(code, turn.headers)
+                if self._recorder is not None:
+                    self._recorder.head(code, turn.headers)
                 self._body = None if 200 <= code < 300 else bytearray()
             case HTTPHeaders():
                 turn.begin()
                 turn.headers = event.by_name()
-                if self._recording is not None:
-                    self._recording.head(turn.status_code or 200, turn.headers)
+                if self._recorder is not None:
+                    self._recorder.head(turn.status_code or 200, turn.headers)
                 if error := self._misfit():
                     self.finish(error)
             case HTTPDone():
-                if self._recording is not None:
-                    self._recording.end(None)
+                if self._recorder is not None:
+                    self._recorder.end(None)
                 if self._body is None:
                     self._close()
                 else:
@@ -145,8 +155,8 @@ class Parser:
             # Servers repeat keys, in their errors and in what they send for an answer.
             redact_error(error, self.secrets)
         if self._turn.finish("done" if error is None else "error", error):
-            if error is not None and self._recording is not None:
-                self._recording.end(error)
+            if error is not None and self._recorder is not None:
+                self._recorder.end(error)
             self._outlet.end(error)
 
     def _misfit(self) -> StreamdError | None:

@@ -10,10 +10,11 @@ from streamd.providers import Decoder, HTTPRequest, Provider, Secret
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor
 
 from ._http import HTTPClient
-from ._http_events import Unpacked
-from ._outlet import Outlet, Recording
+from ._http_events import ParserInput
+from ._outlet import Outlet
 from ._parser import Parser
 from ._producer import produce, produce_alone
+from ._recorder import Recorder
 from ._timers import Clock, Timeouts
 from ._turn import Turn
 from .errors import ActorCrashed, Stalled, StreamdError
@@ -33,7 +34,7 @@ class Pipeline:
         turn: What the response comes to.
         outlet: Given the chunks.
         timeouts: The timers.
-        recording: Told what passes, if it is recorded.
+        recorder: Told what passes, if it is recorded.
         decoder: What decodes the body, where it continues another one; one of the provider's if None.
     """
 
@@ -41,7 +42,7 @@ class Pipeline:
         "_outlet",
         "_parser",
         "_received",
-        "_recording",
+        "_recorder",
         "_timeouts",
         "clock",
         "decoder",
@@ -56,18 +57,18 @@ class Pipeline:
         turn: Turn,
         outlet: Outlet,
         timeouts: Timeouts,
-        recording: Recording | None = None,
+        recorder: Recorder | None = None,
         decoder: Decoder | None = None,
     ) -> None:
         self.turn = turn
         self.clock = Clock(timeouts)
-        self.events, self._received = trio.open_memory_channel[Unpacked](0)
+        self.events, self._received = trio.open_memory_channel[ParserInput](0)
         self.supervisor: Supervisor | None = None
         self._timeouts = timeouts
         self._outlet = outlet
-        self._recording = recording
+        self._recorder = recorder
         self.decoder: Decoder = provider.decoder() if decoder is None else decoder
-        self._parser = Parser(provider, self.decoder, turn, self.clock, outlet, recording)
+        self._parser = Parser(provider, self.decoder, turn, self.clock, outlet, recorder)
 
     def producer(self, request: HTTPRequest, client: HTTPClient | None) -> ChildSpec:
         """The child that makes a request, with a client of its own if there is none, and feeds its response here."""
@@ -80,8 +81,8 @@ class Pipeline:
     def note_request(self, request: HTTPRequest) -> None:
         """The response is to this request: it is recorded, and its secrets are kept out of errors."""
         self._parser.secrets = [value for _, value in request.headers if isinstance(value, Secret)]
-        if self._recording is not None:
-            self._recording.request(request)
+        if self._recorder is not None:
+            self._recorder.request(request)
 
     async def run(
         self,

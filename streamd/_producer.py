@@ -9,8 +9,8 @@ import trio
 
 from streamd.providers import HTTPRequest
 
-from ._http import HTTPClient, Response, open_client, open_response
-from ._http_events import HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, Unpacked
+from ._http import HTTPClient, HTTPResponse, open_client, open_response
+from ._http_events import HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, ParserInput
 from ._version import USER_AGENT
 from .errors import StreamdError
 
@@ -20,7 +20,7 @@ ERROR_BODY_SECONDS = 5.0
 
 
 async def produce(
-    events: trio.MemorySendChannel[Unpacked],
+    events: trio.MemorySendChannel[ParserInput],
     take: Callable[[HTTPEvent], bool],
     client: HTTPClient,
     request: HTTPRequest,
@@ -57,7 +57,7 @@ async def produce(
 
 
 async def produce_alone(
-    events: trio.MemorySendChannel[Unpacked],
+    events: trio.MemorySendChannel[ParserInput],
     take: Callable[[HTTPEvent], bool],
     request: HTTPRequest,
     connect: float | None,
@@ -67,7 +67,7 @@ async def produce_alone(
         await produce(events, take, client, request, connect)
 
 
-async def _send_body(events: trio.MemorySendChannel[Unpacked], response: Response) -> None:
+async def _send_body(events: trio.MemorySendChannel[ParserInput], response: HTTPResponse) -> None:
     async for data in response.body:
         try:
             events.send_nowait(HTTPData(data))

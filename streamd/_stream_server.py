@@ -16,7 +16,7 @@ from ._consumers import Consumers
 from ._edge import ConsumerEdge
 from ._followed import Followed, HTTPTask
 from ._http import HTTPClient
-from ._http_events import Asked, HTTPEvent
+from ._http_events import Call, HTTPEvent
 from ._pipeline import Pipeline, Told
 from ._prompt import Prompt
 from ._recorder import Recorder
@@ -149,12 +149,12 @@ class StreamServer:
         if self._turn.finished.is_set():
             await trio.lowlevel.checkpoint()
             return
-        asked = Asked(event)
+        call = Call(event)
         try:
-            await self._pipeline.events.send(asked)
+            await self._pipeline.events.send(call)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
-        await asked.replied.wait()
+        await call.replied.wait()
 
     async def next(self) -> Chunk:
         """The next chunk, waited for. Cancelling loses no chunk, and there is no timeout: use `trio.fail_after`.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
-from streamd.providers import Reset, Stop, Text
+import trio
+
+from streamd.providers import Chunk, Reset, Stop, Text
 
 from .errors import StreamdError
-
-if TYPE_CHECKING:
-    from ._session import Session
 
 __all__ = ["TextStream"]
 
@@ -20,12 +19,12 @@ class TextStream:
     """The visible text of a session, piece by piece; reading it reads the session.
 
     Args:
-        session: Whose text it is.
+        chunks: The session whose text it is.
         voided: The errors of the turns that were taken back, by the number of the attempt that followed.
     """
 
-    def __init__(self, session: Session, voided: Mapping[int, StreamdError]) -> None:
-        self._session = session
+    def __init__(self, chunks: trio.abc.ReceiveChannel[Chunk], voided: Mapping[int, StreamdError]) -> None:
+        self._chunks = chunks
         self._voided = voided
         self._given = False  # text of the turn under way
 
@@ -34,7 +33,7 @@ class TextStream:
 
     async def __anext__(self) -> str:
         while True:
-            match await self._session.__anext__():
+            match await self._chunks.__anext__():
                 case Text(text):
                     self._given = True
                     return text

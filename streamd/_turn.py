@@ -1,4 +1,4 @@
-"""What one response came to: written by the actors of its stream server, read by whoever holds that."""
+"""What one response came to: written by the actors of its pipeline, read by whoever holds that."""
 
 from __future__ import annotations
 

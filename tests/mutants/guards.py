@@ -330,8 +330,8 @@ GUARDS = (
         "backpressure",
         "what was read of the network and is not decoded is bounded",
         "streamd/_pipeline.py",
-        "trio.open_memory_channel[Unpacked](0)",
-        "trio.open_memory_channel[Unpacked](1_000_000_000)",
+        "trio.open_memory_channel[ParserInput](0)",
+        "trio.open_memory_channel[ParserInput](1_000_000_000)",
         "use.unread_flood",
     ),
     # Tools
