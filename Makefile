@@ -65,7 +65,7 @@ bench: .venv-bench/.ready ## CPU beside a bare socket, httpx and the SDKs; super
 	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
 
 docs: .venv/.docs ## the documentation, in docs/_build/html
-	@$(BIN)/python docs/provider_table.py && $(BIN)/python docs/content_table.py
+	@$(BIN)/python docs/provider_table.py && $(BIN)/python docs/content_table.py && $(BIN)/python docs/fault_table.py
 	@echo 'docs: sphinx, warnings are errors'
 	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
 	@echo 'docs: docs/_build/html/index.html'
