@@ -1,6 +1,7 @@
 # Every target sets up what it needs, once. GNU make 3.81 and a POSIX sh are enough.
 #   PYTHON=python3.13   the interpreter of a new environment (3.11 or newer; found by itself when not given)
 #   UV=                 do without uv although it is on PATH
+#   N=1000  so many seeds for each of `make faults`
 #   PROMPT="..."        what `make demo` asks;  QUICK=1  a short `make bench`
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -17,7 +18,7 @@ new-venv = "$(UV)" venv -q --python "$(or $(PYTHON),>=3.11)" $(1)
 install = "$(UV)" pip install -q --python $(1)/bin/python
 endif
 
-.PHONY: help demo test mutants fuzz check fmt bench docs dist clean
+.PHONY: help demo test faults mutants fuzz check fmt bench docs dist clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -36,6 +37,10 @@ test: .venv/.dev ## all tests, with branch coverage
 	@echo 'test: pytest, branch coverage of the three packages'
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(ARGS); code=$$?; $(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$code
+
+faults: .venv/.dev ## every fault with 20 seeds, every byte, every step, memory (N=1000: for a night)
+	@echo 'faults: in virtual time, in two processes; some minutes (ARGS="--only faults": the first part alone)'
+	@$(BIN)/python -m tests.faults $(if $(N),--n $(N)) $(ARGS)
 
 mutants: .venv/.dev ## break supervisors/ in many places, one at a time: its tests must notice each
 	@echo 'mutants: two at a time, each in a copy; some minutes'

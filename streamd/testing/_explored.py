@@ -13,6 +13,7 @@ from ._played import played
 from ._progress import progress
 from ._section import Section
 from ._shrink import shrunk
+from ._verdict import FindingName
 from ._world import App
 
 __all__ = ["SHRUNK", "compared", "explored"]
@@ -51,7 +52,7 @@ def explored(
             begun.append(case)
             yield case
 
-    first: dict[tuple[str, str], Case] = {}
+    first: dict[tuple[str, FindingName], Case] = {}
     before: tuple[Case, Outcome] | None = None
     for outcome in progress(played(noted(), app, jobs=jobs, limits=limits), section.name, total):
         case = begun.popleft()
@@ -65,8 +66,8 @@ def explored(
         for finding in told.findings:
             first.setdefault((told.row, finding.name), case)
     for (row, name), case in list(first.items())[:SHRUNK]:
-        smaller, run = shrunk(app, case, limits=limits)
-        if not run.verdict.ok:
+        smaller, run = shrunk(app, case, name=name, limits=limits)
+        if any(finding.name == name for finding in run.verdict.findings):
             section.shrank(row, name, smaller.command(app) or run.verdict.findings[0].repro)
     return section
 

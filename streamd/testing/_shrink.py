@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ._case import Case, Limits
 from ._fault import At, Fault, Plan
 from ._run import Run
+from ._verdict import FindingName
 from ._world import App
 
 __all__ = ["shrink", "shrunk"]
@@ -17,7 +18,7 @@ _SEEDS = 4
 """The smallest seeds, which are tried in place of a larger one."""
 
 
-def shrink(app: App, run: Run, *, tries: int = 300) -> Run:
+def shrink(app: App, run: Run, *, name: FindingName | None = None, tries: int = 300) -> Run:
     """Find a smaller run in which the same is wrong: with fewer faults, in smaller places, once, with a smaller seed.
 
     Nothing is random in it: the same run gives the same smallest one. A run in which nothing is wrong is given back.
@@ -25,20 +26,27 @@ def shrink(app: App, run: Run, *, tries: int = 300) -> Run:
     Args:
         app: What was tested.
         run: A run by `simulate` or by an exploration.
+        name: The finding that the smaller run has to have; the run's first if None.
         tries: After how many further runs it stops looking.
     """
     case = Case(run.scenario, run.plan, run.wire, run.seed)
-    return shrunk(app, case, run, tries=tries)[1]
+    return shrunk(app, case, run, name=name, tries=tries)[1]
 
 
 def shrunk(
-    app: App, case: Case, run: Run | None = None, *, tries: int = 300, limits: Limits | None = None
+    app: App,
+    case: Case,
+    run: Run | None = None,
+    *,
+    name: FindingName | None = None,
+    tries: int = 300,
+    limits: Limits | None = None,
 ) -> tuple[Case, Run]:
     """The same, of a case in any world: the smallest case, and its run."""
     best = run or case.play(app, limits)
     if best.verdict.ok:
         return case, best
-    wanted = {finding.name for finding in best.verdict.findings}
+    wanted = name or best.verdict.findings[0].name
     tried = {_key(case)}
     again = True
     while again:
@@ -50,7 +58,7 @@ def shrunk(
                 continue
             tried.add(_key(smaller))
             other = smaller.play(app, limits)
-            if wanted & {finding.name for finding in other.verdict.findings}:
+            if any(finding.name == wanted for finding in other.verdict.findings):
                 case, best, again = smaller, other, True
                 break
     return case, best
