@@ -13,8 +13,7 @@ from ._bedrock_invoke_request import InvokeQuirks as InvokeQuirks
 from ._catalog import PROVIDERS as PROVIDERS
 from ._catalog import ProviderInfo as ProviderInfo
 from ._catalog import known_providers as known_providers
-from ._decoder import EventMachine as EventMachine
-from ._decoder import SSEChunkDecoder as SSEChunkDecoder
+from ._event_machine import EventMachine as EventMachine
 from ._fold import Folding as Folding
 from ._fold import fold as fold
 from ._formats import FORMATS as FORMATS
@@ -40,6 +39,7 @@ from ._service import Service as Service
 from ._sigv4 import AWSCredentials as AWSCredentials
 from ._sse import ServerSentEvent as ServerSentEvent
 from ._sse import SSEDecoder as SSEDecoder
+from ._sse_chunk_decoder import SSEChunkDecoder as SSEChunkDecoder
 from ._urls import join_url as join_url
 from ._wires import WIRES as WIRES
 from .chunks import Chunk as Chunk

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ._anthropic_decoder import AnthropicMachine
 from ._api_errors import in_stream_error
 from ._bedrock_invoke_models import NOVA_EVENTS, PLAIN_MODELS, ChoicesMachine, NovaMachine, PlainMachine
-from ._decoder import EventMachine
+from ._event_machine import EventMachine
 from ._excerpt import excerpt
 from ._json import as_object, is_object, load, read
 from ._usage import bedrock_usage

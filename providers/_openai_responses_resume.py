@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from ._decoder import SSEChunkDecoder
 from ._json import UNREADABLE
 from ._openai_responses_decoder import OpenAIResponsesMachine
 from ._provider import Decoder, HTTPRequest
 from ._sse import ServerSentEvent
+from ._sse_chunk_decoder import SSEChunkDecoder
 from .chunks import Chunk
 
 __all__ = ["ResponsesDecoder", "resume_response"]

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from ._anthropic_decoder import AnthropicMachine
 from ._bedrock_converse_decoder import ConverseMachine
+from ._bedrock_decoder import BedrockDecoder
 from ._bedrock_invoke_decoder import InvokeMachine
-from ._bedrock_shell import BedrockDecoder
 from ._cohere_decoder import CohereMachine
-from ._decoder import SSEChunkDecoder
 from ._gemini_decoder import MAX_EVENT_BYTES, GeminiMachine
 from ._ollama_decoder import OllamaMachine
 from ._openai_chat_decoder import OpenAIChatMachine
 from ._openai_responses_resume import ResponsesDecoder
 from ._provider import Decoder
+from ._sse_chunk_decoder import SSEChunkDecoder
 
 __all__ = ["WIRES"]
 

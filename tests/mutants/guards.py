@@ -52,7 +52,7 @@ def strike(given: Strike | str) -> Strike:
     return Strike((given,)) if isinstance(given, str) else given
 
 
-_DECODER = "providers/_decoder.py"
+_DECODER = "providers/_sse_chunk_decoder.py"
 _CALLS = "providers/_tool_calls.py"
 _AWS = "providers/_aws_event_stream.py"
 
@@ -63,7 +63,8 @@ GUARDS = (
         "a body that ends cleanly without the provider's terminal evidence is no answer",
         _DECODER,
         "        elif self._any:\n            raise Truncated(",
-        "        elif self._any:\n            machine.finish(out)\n        elif self._any:\n            raise Truncated(",
+        "        elif self._any:\n            machine.finish(out)\n"
+        "        elif self._any:\n            raise Truncated(",
         "h1.close_delimited_cut",
     ),
     guard(
@@ -111,7 +112,7 @@ GUARDS = (
     guard(
         "damage after the end",
         "what is damaged behind terminal evidence cannot fail a turn",
-        _DECODER,
+        "providers/_event_decoder.py",
         "            if self._machine.terminal:\n                # The turn",
         "            if False:\n                # The turn",
         "json.invalid_after_finish",

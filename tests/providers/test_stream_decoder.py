@@ -22,8 +22,8 @@ from streamd.providers import (
     Truncated,
     Usage,
 )
-from streamd.providers._decoder import SSEChunkDecoder
 from streamd.providers._openai_chat_decoder import OpenAIChatMachine
+from streamd.providers._sse_chunk_decoder import SSEChunkDecoder
 from tests.support.decoding import decode, single_bytes, sse
 
 _GOOD = {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}

@@ -1,20 +1,21 @@
-"""The shell around a wire's event machine: framing, what is no stream at all, and every failure as a typed error."""
+"""The decoder of wires that are text: framing, what is no stream at all, and every failure as a typed error."""
 
 from __future__ import annotations
 
 import re
-from typing import Protocol
 
 from ._api_errors import in_stream_error
+from ._event_decoder import EventDecoder, malformed
+from ._event_machine import EventMachine
 from ._excerpt import excerpt
 from ._json import UNREADABLE, as_list, as_object, load
 from ._json_array import JSONArrayDecoder
 from ._ndjson import NDJSONDecoder
 from ._sse import ServerSentEvent, SSEDecoder
 from .chunks import Chunk
-from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
+from .errors import APIError, EventTooLarge, NotAStream, Truncated
 
-__all__ = ["EventMachine", "SSEChunkDecoder"]
+__all__ = ["SSEChunkDecoder"]
 
 _MAX_BYTES = 8 * 1024 * 1024
 _QUOTED = 400
@@ -22,39 +23,7 @@ _TELLING = 8  # as many bytes as tell a field's name from other text
 _FIELD = re.compile(rb"(?:^|[\r\n])(?:data|event|id|retry|error)?:")
 
 
-class EventMachine(Protocol):
-    """What one wire makes of its events; the shell does the rest.
-
-    `event` and `document` append the chunks to `out` as they go, so that what came before a failure is kept. They may
-    raise an `APIError`, and whatever reading JSON raises.
-    """
-
-    done: bool
-    """Nothing that follows can change the turn."""
-
-    def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
-        """One event of the stream."""
-        ...
-
-    def document(self, data: bytes, out: list[Chunk]) -> None:
-        """The whole body, where the server answered with one JSON document and not a stream.
-
-        Raises:
-            NotAStream: It is no answer of this API.
-        """
-        ...
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the provider has given its evidence that the turn is complete, so that the body may end here."""
-        ...
-
-    def finish(self, out: list[Chunk]) -> None:
-        """The body has ended after terminal evidence: give what was held back, and `Stop`."""
-        ...
-
-
-class SSEChunkDecoder:
+class SSEChunkDecoder(EventDecoder):
     """A `Decoder` for wires that are server-sent events.
 
     The first byte that is no white space decides what the body is: `<` is a web page, `{` or `[` one JSON document,
@@ -76,7 +45,7 @@ class SSEChunkDecoder:
         lines: bool = False,
         max_event_bytes: int = _MAX_BYTES,
     ) -> None:
-        self._machine = machine
+        super().__init__(machine)
         self._limit = max_event_bytes
         self._arrays = arrays
         self._lines = lines
@@ -88,67 +57,12 @@ class SSEChunkDecoder:
         self._is_page = False
         self._streaming = False
         self._any = False  # whether there was an event
-        self._spent = False
 
-    @property
-    def done(self) -> bool:
-        """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
-        return self._machine.done
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the turn is complete should the body break off here: more may follow, but need not."""
-        return self._machine.done or self._machine.terminal
-
-    def feed(self, data: bytes, /) -> list[Chunk]:
-        """Decode the next bytes of the body.
-
-        Raises:
-            APIError: The provider reports a failure inside the stream.
-            MalformedEvent: An event cannot be read.
-            EventTooLarge: An event, a tool call's arguments or a document passed its limit.
-            NotAStream: The body is a web page.
-        """
-        out: list[Chunk] = []
-        if self._spent or self._machine.done:
-            return out
-        try:
-            if self._streaming:
-                self._stream(data, out)
-            else:
-                self._begin(data, out)
-        except (MalformedEvent, EventTooLarge) as error:
-            self._spent = True
-            if self._machine.terminal:
-                # The turn is complete: what is damaged behind its end cannot fail it.
-                self._machine.finish(out)
-                return out
-            error.chunks = out
-            raise
-        except StreamdError as error:
-            self._spent = True
-            error.chunks = out
-            raise
-        return out
-
-    def close(self) -> list[Chunk]:
-        """Say that the body has ended.
-
-        Raises:
-            Truncated: The terminal evidence never came.
-            NotAStream: The body was something else than a stream of this API.
-            APIError: The body was an error object.
-        """
-        out: list[Chunk] = []
-        if self._spent or self._machine.done:
-            return out
-        self._spent = True
-        try:
-            self._end(out)
-        except StreamdError as error:
-            error.chunks = out
-            raise
-        return out
+    def _take(self, data: bytes, out: list[Chunk]) -> None:
+        if self._streaming:
+            self._stream(data, out)
+        else:
+            self._begin(data, out)
 
     def _begin(self, data: bytes, out: list[Chunk]) -> None:
         if self._body is not None:
@@ -193,7 +107,7 @@ class SSEChunkDecoder:
             try:
                 machine.event(event.event, event.data, out)
             except UNREADABLE as error:
-                raise _malformed(event, error) from error
+                raise malformed(error, event.data, event.end) from error
             if machine.done:
                 return
         if frames.failure is not None:
@@ -274,8 +188,3 @@ def _holds_error(document: object) -> bool:
 
 def _web_page(body: bytes) -> NotAStream:
     return NotAStream(f"the body is a web page, not an event stream: {excerpt(body)}")
-
-
-def _malformed(event: ServerSentEvent, error: BaseException) -> MalformedEvent:
-    why = "it is nested too deep" if isinstance(error, RecursionError) else excerpt(str(error).encode(), 100)
-    return MalformedEvent(f"an event cannot be read: {why}: {excerpt(event.data)}", offset=event.end)

@@ -1,4 +1,4 @@
-"""The shell around a Bedrock wire's event machine: binary framing, its exceptions, and what is no stream at all."""
+"""The decoder of Bedrock's wires: binary framing, its exceptions, and what is no stream at all."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from binascii import a2b_base64
 
 from ._api_errors import api_error, error_fields, in_stream_error
 from ._aws_event_stream import AWSEventStream, EventMessage
-from ._decoder import EventMachine
+from ._event_decoder import EventDecoder, malformed
+from ._event_machine import EventMachine
 from ._excerpt import excerpt
 from ._json import UNREADABLE, as_list, as_object, as_text, load
 from .chunks import Chunk
-from .errors import APIError, EventTooLarge, MalformedEvent, NotAStream, StreamdError, Truncated
+from .errors import APIError, EventTooLarge, NotAStream, Truncated
 
 __all__ = ["BedrockDecoder"]
 
 _QUOTED = 400
-_LARGEST_FIRST_BYTE = (
-    1  # of a message's length, of which there are four: 32 MiB are more than any message takes
-)
+_LARGEST_FIRST_BYTE = 1
+"""Of a message's length, which has four bytes: 32 MiB are more than any message takes."""
 
 _STATUSES = {
     "accessdeniedexception": 403,
@@ -35,7 +35,7 @@ _STATUSES = {
 """docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html#API_runtime_ConverseStream_Errors"""
 
 
-class BedrockDecoder:
+class BedrockDecoder(EventDecoder):
     """A `Decoder` for wires that are AWS's binary event stream.
 
     A message's length begins with a zero byte, and no JSON, page or other text does: the first byte of the body
@@ -48,85 +48,33 @@ class BedrockDecoder:
     """
 
     def __init__(self, machine: EventMachine, *, max_event_bytes: int = 24 * 1024 * 1024) -> None:
-        self._machine = machine
+        super().__init__(machine)
         self._limit = max_event_bytes
         self._frames = AWSEventStream(max_event_bytes=max_event_bytes)
         self._text: bytearray | None = None  # collects a body that is no event stream
         self._begun = False
         self._any = False  # whether there was a message
-        self._spent = False
 
-    @property
-    def done(self) -> bool:
-        """Whether the provider's terminal evidence was seen: nothing that follows can change the turn."""
-        return self._machine.done
+    def _take(self, data: bytes, out: list[Chunk]) -> None:
+        if not data:
+            return
+        if not self._begun:
+            self._begun = True
+            self._text = bytearray() if data[0] > _LARGEST_FIRST_BYTE else None
+        if self._text is None:
+            self._stream(data, out)
+        else:
+            self._collect(data)
 
-    @property
-    def terminal(self) -> bool:
-        """Whether the turn is complete should the body break off here: more may follow, but need not."""
-        return self._machine.done or self._machine.terminal
-
-    def feed(self, data: bytes, /) -> list[Chunk]:
-        """Decode the next bytes of the body.
-
-        Raises:
-            APIError: The provider reports a failure inside the stream.
-            MalformedEvent: A message is damaged, or its event cannot be read.
-            EventTooLarge: An event, a tool call's arguments or a document passed its limit.
-            NotAStream: The body is a web page or other text.
-        """
-        out: list[Chunk] = []
-        if self._spent or self._machine.done or not data:
-            return out
-        try:
-            if not self._begun:
-                self._begun = True
-                self._text = bytearray() if data[0] > _LARGEST_FIRST_BYTE else None
-            if self._text is None:
-                self._stream(data, out)
-            else:
-                self._collect(data)
-        except (MalformedEvent, EventTooLarge) as error:
-            self._spent = True
-            if self._machine.terminal:
-                # The turn is complete: what is damaged behind its end cannot fail it.
-                self._machine.finish(out)
-                return out
-            error.chunks = out
-            raise
-        except StreamdError as error:
-            self._spent = True
-            error.chunks = out
-            raise
-        return out
-
-    def close(self) -> list[Chunk]:
-        """Say that the body has ended.
-
-        Raises:
-            Truncated: The terminal evidence never came.
-            NotAStream: The body was something else than a stream of this API.
-            APIError: The body was an error object.
-        """
-        out: list[Chunk] = []
-        if self._spent or self._machine.done:
-            return out
-        self._spent = True
-        try:
-            if self._text is not None:
-                self._read_document(bytes(self._text), out)
-            elif self._machine.terminal:
-                self._machine.finish(out)
-            elif self._any:
-                raise Truncated(
-                    "the stream ended without the provider's terminal event: the answer is not whole"
-                )
-            else:
-                raise Truncated("the stream ended before its first whole event")
-        except StreamdError as error:
-            error.chunks = out
-            raise
-        return out
+    def _end(self, out: list[Chunk]) -> None:
+        if self._text is not None:
+            self._read_document(bytes(self._text), out)
+        elif self._machine.terminal:
+            self._machine.finish(out)
+        elif self._any:
+            raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
+        else:
+            raise Truncated("the stream ended before its first whole event")
 
     def _stream(self, data: bytes, out: list[Chunk]) -> None:
         machine = self._machine
@@ -139,7 +87,7 @@ class BedrockDecoder:
             try:
                 machine.event(name, message.payload, out)
             except UNREADABLE as error:
-                raise _malformed(message, error) from error
+                raise malformed(error, _shown(message), message.end) from error
             if machine.done:
                 return
         if self._frames.failure is not None:
@@ -214,11 +162,6 @@ def _document_error(found: dict[str, object], text: bytes) -> APIError:
 def _no_stream(text: bytes) -> NotAStream:
     what = "is a web page, not" if text.lstrip().startswith(b"<") else "is not"
     return NotAStream(f"the body {what} an event stream: {excerpt(text)}")
-
-
-def _malformed(message: EventMessage, error: BaseException) -> MalformedEvent:
-    why = "it is nested too deep" if isinstance(error, RecursionError) else excerpt(str(error).encode(), 100)
-    return MalformedEvent(f"an event cannot be read: {why}: {excerpt(_shown(message))}", offset=message.end)
 
 
 def _shown(message: EventMessage) -> bytes:
