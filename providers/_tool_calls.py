@@ -91,9 +91,7 @@ class ToolCallAssembly:
         """
         self._touched.clear()
 
-    def add(
-        self, index: int | None, id_: str | None, name: str | None, arguments: object
-    ) -> ToolCallDelta:
+    def add(self, index: int | None, id_: str | None, name: str | None, arguments: object) -> ToolCallDelta:
         """Take one fragment, and give it as it is shown.
 
         Args:
