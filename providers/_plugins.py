@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from ._provider import Provider
 from .errors import ConfigError, StreamdError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "load_provider", "registered"]
 
@@ -16,6 +19,8 @@ GROUP = "streamd.providers"
 
 def registered() -> dict[str, EntryPoint]:
     """The entry points of the group, by name."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and seldom asked for
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 

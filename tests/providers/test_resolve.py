@@ -321,7 +321,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     made = {"make": make, "refuse": refuse, "crash": crash, "nothing": nothing, "absent": None, "vllm": crash}
     entries = [Entry(name, value) for name, value in made.items()]
     monkeypatch.setattr(
-        "streamd.providers._plugins.entry_points",
+        "importlib.metadata.entry_points",
         lambda *, group: entries if group == "streamd.providers" else [],
     )
 
