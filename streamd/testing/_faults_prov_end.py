@@ -189,7 +189,12 @@ ENDINGS: tuple[FaultKind, ...] = (
         _reasoning_eof,
         "Truncated",
     ),
-    _kind("done_without_finish", "`[DONE]` comes, and no reason before it.", _done_alone, wires=_CHAT),
+    _kind(
+        "done_without_finish",
+        "The stream ends with `[DONE]`, and no event before it says why.",
+        _done_alone,
+        wires=_CHAT,
+    ),
     _kind(
         "finish_without_done",
         "Nothing comes after the first terminal evidence.",
