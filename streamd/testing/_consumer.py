@@ -138,7 +138,7 @@ async def _abandon(reading: _Reading) -> None:
     except StopAsyncIteration:
         pass
     del iterator
-    gc.collect()
+    gc.collect(0)
 
 
 async def _reenter(reading: _Reading) -> None:

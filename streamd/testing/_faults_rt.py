@@ -90,7 +90,7 @@ def _no_files(reply: Reply, _strike: Strike) -> Reply:
 
 
 def _broken_logging(stage: Stage, strike: Strike) -> Stage:
-    return replace(stage, broken_logging=strike.fault.value or "")
+    return replace(stage, broken_logging=strike.fault.value or "root")
 
 
 def _hook(stage: Stage, strike: Strike) -> Stage:
@@ -195,7 +195,7 @@ RT: tuple[FaultKind, ...] = (
         "A logging handler of the application raises at every record of a logger, of all if no value names one.",
         _broken_logging,
         expect=_unlogged,
-        values=("", "streamd", "httpx"),
+        values=("root", "streamd", "httpx"),
     ),
     _row(
         "on_event_hook_raises",

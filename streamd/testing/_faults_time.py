@@ -50,8 +50,12 @@ def _within(kinds: tuple[EventKind, ...] = ()) -> Callable[[Reply, Strike], Repl
     return apply
 
 
-def _after_terminal(reply: Reply, _strike: Strike) -> Reply:
-    last = next((place for place, event in enumerate(reply.events) if event.terminal), len(reply.events))
+def _after_terminal(reply: Reply, strike: Strike) -> Reply:
+    """Stall after the last event, or after the first one that is terminal and not before the place."""
+    last = len(reply.events) - 1
+    if strike.fault.at is not None:
+        first = strike.event(reply)
+        last = next((place for place in range(first, last) if reply.events[place].terminal), last)
     return replace(reply, cut=Cut(reply.offset(last + 1), "stall"))
 
 
@@ -185,11 +189,13 @@ TIME: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         name="time.stall_after_terminal",
-        summary="The server sends the whole turn, and then neither ends the body nor closes the connection.",
+        summary="The server sends the whole turn, or all up to the first evidence that it is complete, and then "
+        "neither ends the body nor closes the connection.",
         phase="after",
         retry="RT",
         expect=NOTHING,
         apply=_after_terminal,
+        sweep=("event:0", "kind:finish"),
     ),
     _row(
         "keepalive_forever",
@@ -197,7 +203,7 @@ TIME: tuple[FaultKind, ...] = (
         _keepalive,
         fails_with("Stalled(progress)", "Stalled(first_chunk)"),
         sweep=("event:0", "event:1", "kind:finish"),
-        values=("", "0.5"),
+        values=("5", "0.5"),
     ),
     _row(
         "slow_drip_1B",
@@ -219,7 +225,7 @@ TIME: tuple[FaultKind, ...] = (
         "Before each event pass so many seconds (10 if no value is given): slow, and no reason for any timer to fire.",
         _slowly,
         NOTHING,
-        values=("", "2"),
+        values=("10", "2"),
         stalls=False,
     ),
     _row(

@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from streamd._timers import Clock, Timeouts
 from streamd.errors import ConfigError, Stalled
@@ -92,3 +92,30 @@ def test_a_limit_must_be_positive(seconds: float) -> None:
     """A limit of zero, below zero or no number is refused by name."""
     with pytest.raises(ConfigError, match=r"Timeouts\.idle"):
         Timeouts(idle=seconds)
+
+
+async def test_what_came_while_nothing_ran_is_read_first(mock_clock: MockClock) -> None:
+    """After a call that blocked everything, or a suspended machine, no timer fires over bytes that wait to be read."""
+    clock = Clock(SHORT)
+    fired: list[tuple[str, float]] = []
+
+    async def watch() -> None:
+        try:
+            await clock.watch()
+        except Stalled as error:
+            fired.append((error.which, trio.current_time() - start))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        start = trio.current_time()
+        clock.note_bytes()
+        clock.note_progress()
+        await wait_all_tasks_blocked()
+        mock_clock.jump(3600)
+        await wait_all_tasks_blocked()
+        assert fired == []
+        clock.note_bytes()
+        clock.note_progress()
+        mock_clock.autojump_threshold = 0
+    ((which, seconds),) = fired
+    assert (which, seconds) == ("idle", pytest.approx(3605))
