@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never, final
 
 from msgspec import Struct
 
+from ._ask import ask_for
 from ._aws_credentials import AWSCredentialSource, credentials_fault
 from ._headers import Header, key_fault, name_fault
 from ._provider import HTTPRequest
 from ._secret import Secret
 from ._sigv4 import AWSCredentials, sign
-from .errors import ConfigError, StreamdError
+from .errors import ConfigError
 
 __all__ = [
     "Auth",
@@ -60,15 +60,7 @@ class TokenSource:
             ConfigError: The function failed (its exception is the cause), or gave what cannot be sent.
         """
         where = f"{provider}: the function that gives the key"
-        try:
-            given: object = self._ask()
-        except StreamdError:
-            raise
-        except Exception as error:  # what someone else's code raises is not for us to foresee
-            raise ConfigError(f"{where} failed: {type(error).__name__}") from error
-        if inspect.iscoroutine(given):
-            given.close()  # it is never awaited, which Python would warn of
-            raise ConfigError(f"{where} is async: give a plain one")
+        given = ask_for(self._ask, where)
         key = _wrapped(given)
         kind = type(given).__name__
         del given  # a traceback with locals shows no key

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast, final
 
+from ._ask import ask_for
 from ._headers import key_fault
 from ._secret import Secret
 from ._sigv4 import AWSCredentials
-from .errors import ConfigError, StreamdError
+from .errors import ConfigError
 
 __all__ = [
     "CREDENTIALS_ENV",
@@ -53,15 +53,7 @@ class AWSCredentialSource:
             ConfigError: The function failed (its exception is the cause), or gave what cannot be sent.
         """
         where = f"{provider}: the function that gives the credentials"
-        try:
-            given: object = self._ask()
-        except StreamdError:
-            raise
-        except Exception as error:  # what someone else's code raises is not for us to foresee
-            raise ConfigError(f"{where} failed: {type(error).__name__}") from error
-        if inspect.iscoroutine(given):
-            given.close()  # it is never awaited, which Python would warn of
-            raise ConfigError(f"{where} is async: give a plain one")
+        given = ask_for(self._ask, where)
         found = _wrapped(given)
         kind = type(given).__name__
         del given  # a traceback with locals shows no key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import msgspec
 import trio
@@ -24,6 +24,7 @@ __all__ = [
     "check_stream",
     "conceal",
     "conceal_headers",
+    "is_whole",
     "options_of",
 ]
 
@@ -87,8 +88,13 @@ def check_server_tools(server_tools: object) -> None:
         raise ConfigError(f"server_tools must be a list of declarations, not {type(server_tools).__name__}")
 
 
+def is_whole(value: object, least: int) -> TypeGuard[int]:
+    """Whether this is a whole number of at least so many; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not is_whole(value, 1):
         raise ConfigError(f"{name} must be a whole number of at least 1, not {value!r}")
 
 

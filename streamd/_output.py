@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from streamd.providers import Message, OutputSpec, StopReason, ToolCall, ToolResult
 
+from ._arguments import is_whole
 from ._output_schema import Mismatch, OutputSchema
 from .errors import ConfigError, OutputError
 
@@ -115,7 +116,7 @@ def output_of(output_type: Any, retries: object, tools: Collection[str]) -> Outp
     Raises:
         ConfigError: The type cannot be described, or the retries cannot be made.
     """
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+    if not is_whole(retries, 0):
         raise ConfigError(f"retries must be a whole number of at least 0, not {retries!r}")
     if output_type is None:
         if retries:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Literal
 
+from ._arguments import is_whole
 from ._recording import Piece
 from .errors import ConfigError
 
@@ -23,8 +24,7 @@ LONGEST = 10
 
 def check_recut(recut: object) -> None:
     """Raise `ConfigError` for what says no way to cut."""
-    whole_number = isinstance(recut, int) and not isinstance(recut, bool) and recut > 0
-    if not (recut is None or recut == "whole" or whole_number or isinstance(recut, random.Random)):
+    if not (recut is None or recut == "whole" or is_whole(recut, 1) or isinstance(recut, random.Random)):
         raise ConfigError(
             f"recut is a number of bytes, 'whole', a random.Random or None for the recorded reads, not {recut!r}"
         )

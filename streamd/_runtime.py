@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from streamd.supervisors import DynamicSupervisor, Observer, Tree, open_dynamic_supervisor, snapshot
 
-from ._arguments import check_client
+from ._arguments import check_client, is_whole
 from ._http import HTTPClient
 from ._opening import prepare
 from ._response import Response
@@ -202,12 +202,12 @@ def _check(
 ) -> None:
     if not trio.lowlevel.in_trio_task():
         raise ConfigError("a runtime runs in a trio task: call trio.run(your_main_function)")
-    if max_sessions is not None and not _whole(max_sessions, 1):
+    if max_sessions is not None and not is_whole(max_sessions, 1):
         raise ConfigError(f"max_sessions must be a whole number of at least 1, or None, not {max_sessions!r}")
     if on_full not in get_args(OnFull):
         raise ConfigError(f"on_full must be 'wait' or 'refuse', not {on_full!r}")
     if isinstance(connections, int):
-        if not _whole(connections, 0):
+        if not is_whole(connections, 0):
             raise ConfigError(
                 f"connections must be a whole number of at least 0, or a client, not {connections!r}"
             )
@@ -219,7 +219,3 @@ def _check(
         raise ConfigError(f"retry_budget must be a streamd.RetryBudget or None, not {retry_budget!r}")
     if observer is not None and not callable(observer):
         raise ConfigError(f"observer must be a function of an event, not {observer!r}")
-
-
-def _whole(number: object, least: int) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= least

@@ -13,6 +13,7 @@ import trio
 
 from streamd.providers import ToolSpec
 
+from ._arguments import is_whole
 from ._tool_context import ToolContext
 from ._tool_places import Place
 from ._tool_schema import signature_of
@@ -213,9 +214,7 @@ def _check_marks(
         isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0
     ):
         raise ToolError(f"tool {label!r}: timeout is a positive number of seconds, not {timeout!r}")
-    if concurrency is not None and not (
-        isinstance(concurrency, int) and not isinstance(concurrency, bool) and concurrency > 0
-    ):
+    if concurrency is not None and not is_whole(concurrency, 1):
         raise ToolError(f"tool {label!r}: concurrency is a whole number of at least 1, not {concurrency!r}")
     if not (isinstance(idempotent, bool) and isinstance(effectful, bool)):
         raise ToolError(f"tool {label!r}: idempotent and effectful are True or False")
