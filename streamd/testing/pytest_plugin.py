@@ -1,5 +1,7 @@
 """pytest's plugin: servers that fail, simulations, a marker that sweeps faults over a test, and recorded sessions.
 
+Use it so::
+
     @pytest.mark.llm_faults("net.*", "sse.crlf", seeds=3)
     def test_my_app(faulty_llm):
         answer = my_app.ask("Hi", base_url=faulty_llm.base_url("openai-chat"))

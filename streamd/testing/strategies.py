@@ -1,5 +1,7 @@
 """Hypothesis strategies for scenarios, faults and plans.
 
+Use it so::
+
     @given(scenarios(), plans("net.*"), st.integers(0, 1000))
     def test_my_app(scenario, plan, seed):
         simulate(my_app, scenario, *plan, seed=seed).verdict.raise_if_found()
