@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 # No model has a say in these: what the page shows is what they print, to the letter.
-DETERMINED = re.compile(r"\bhttpx\.MockTransport\b|\bMockClock\b|\bstreamd\.supervisors\b|\bstreamd\.testing\b")
+DETERMINED = re.compile(
+    r"\bhttpx\.MockTransport\b|\bMockClock\b|\bstreamd\.supervisors\b|\bstreamd\.testing\b"
+)
 PLACE = re.compile(r"(?<=\w):\d+")  # a line of the page, or of a version of trio
 NAME = re.compile(r"\bstreamd(?:\.[A-Za-z_]\w*)+")
 
