@@ -38,7 +38,6 @@ from streamd.providers import Usage as Usage
 
 from ._cost import Cost as Cost
 from ._cost import cost as cost
-from ._followed import HTTPTask as HTTPTask
 from ._http import HTTPClient as HTTPClient
 from ._http_events import HTTPData as HTTPData
 from ._http_events import HTTPDone as HTTPDone
@@ -46,15 +45,16 @@ from ._http_events import HTTPEvent as HTTPEvent
 from ._http_events import HTTPFailure as HTTPFailure
 from ._http_events import HTTPHeaders as HTTPHeaders
 from ._http_events import HTTPStatus as HTTPStatus
+from ._http_transport import HTTPTransport as HTTPTransport
 from ._local_server import LocalServer as LocalServer
 from ._local_server import open_local_server as open_local_server
 from ._open import open_session as open_session
 from ._open import stream as stream
 from ._open_stream_server import open_stream_server as open_stream_server
-from ._partial import PartialStream as PartialStream
+from ._output_partial import PartialStream as PartialStream
 from ._prompt import Prompt as Prompt
-from ._recut import Recut as Recut
 from ._replay import replay as replay
+from ._replay_recut import Recut as Recut
 from ._request_options import RequestOptions as RequestOptions
 from ._response import Response as Response
 from ._response import SessionMetadata as SessionMetadata
@@ -64,16 +64,16 @@ from ._retry_budget import RetryBudget as RetryBudget
 from ._runtime import Runtime as Runtime
 from ._runtime import RuntimeStatistics as RuntimeStatistics
 from ._runtime import open_runtime as open_runtime
+from ._runtime_sessions import OnFull as OnFull
 from ._session import Session as Session
-from ._sessions import OnFull as OnFull
+from ._session_text import TextStream as TextStream
 from ._stream_server import StreamServer as StreamServer
-from ._text_stream import TextStream as TextStream
+from ._stream_server_followed import HTTPTask as HTTPTask
 from ._timers import Timeouts as Timeouts
 from ._tool_context import ToolContext as ToolContext
 from ._toolbox import Approve as Approve
 from ._tools import Tool as Tool
 from ._tools import tool as tool
-from ._transport import HTTPTransport as HTTPTransport
 from ._turn import Status as Status
 from ._version import __version__ as __version__
 from .errors import ActorCrashed as ActorCrashed

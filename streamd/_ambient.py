@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from ._http import HTTPClient
-from ._plan import Plan
+from ._session_plan import Plan
 
 __all__ = ["Stage", "is_offline", "staged", "staging"]
 

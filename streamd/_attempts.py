@@ -24,9 +24,9 @@ from streamd.providers import (
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
 from ._pipeline import Pipeline
-from ._plan import Plan
 from ._recovery import Failed, next_steps
-from ._state import SessionState
+from ._session_plan import Plan
+from ._session_state import SessionState
 from ._turn import Turn
 from ._turn_outlet import TurnOutlet
 from .errors import StreamdError

@@ -19,12 +19,12 @@ from streamd.providers import HTTPRequest, known_providers
 
 from ._ambient import staging
 from ._http import HTTPClient
-from ._plan import Plan
-from ._playback import UNTIMED, Playback, PlayedRetry
 from ._recorder import Recorder
 from ._recording import Exchange, Recording, Sent, load_recording
 from ._recording_file import numbered
-from ._scrub import Scrubber, secrets_in
+from ._recording_scrub import Scrubber, secrets_in
+from ._replay_playback import UNTIMED, Playback, PlayedRetry
+from ._session_plan import Plan
 from .errors import ConfigError
 
 __all__ = ["Cassette", "RecordMode", "placeholder_keys"]

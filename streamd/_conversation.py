@@ -15,8 +15,8 @@ from ._edge import ConsumerEdge
 from ._http import HTTPClient
 from ._output import Output
 from ._pipeline import crashed
-from ._plan import Plan
-from ._state import SessionState
+from ._session_plan import Plan
+from ._session_state import SessionState
 from .errors import OutputError, Stalled, StreamdError
 
 __all__ = ["Conversation"]

@@ -10,7 +10,7 @@ import httpx
 
 from streamd.providers import HTTPRequest, Secret
 
-from ._transport import OPENED, HTTPTransport, Opened
+from ._http_transport import OPENED, HTTPTransport, Opened
 from .errors import (
     ConfigError,
     ConnectFailed,

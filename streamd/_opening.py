@@ -17,12 +17,12 @@ from ._fallback import Candidate, check_fallback, fallbacks_to
 from ._http import HTTPClient, open_client
 from ._model import served_file, serving
 from ._output import output_of
-from ._plan import Plan
 from ._prompt import Prompt, messages_of
 from ._recorder import Recorder
 from ._retry import Retry
 from ._retry_budget import RetryTokens
-from ._running import Running, run_plan
+from ._session_plan import Plan
+from ._session_tree import Running, run_plan
 from ._timers import Timeouts
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name

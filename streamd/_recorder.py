@@ -12,8 +12,8 @@ import trio
 
 from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usage
 
-from ._failure import failure_of
 from ._recording import Broken, Complete, Cut, End
+from ._recording_failure import failure_of
 from ._recording_file import Ended, Spoken, Taken, write_recording
 from ._turn import Status
 from .errors import (

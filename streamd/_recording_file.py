@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from streamd.providers import HTTPRequest, Provider, StopReason, ToolResult, Usage, WireFormat
 
-from ._failure import failure_of
 from ._recording import (
     VERSION,
     Asked,
@@ -31,7 +30,8 @@ from ._recording import (
     Recording,
     Started,
 )
-from ._scrub import Scrubber, origin_of, secrets_in
+from ._recording_failure import failure_of
+from ._recording_scrub import Scrubber, origin_of, secrets_in
 from ._version import __version__
 from .errors import StreamdError
 

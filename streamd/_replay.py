@@ -30,13 +30,13 @@ from streamd.supervisors import TaskSupervisor
 
 from ._fallback import Candidate
 from ._output import output_of
-from ._plan import Plan
-from ._playback import UNTIMED, Playback, PlayedRetry
 from ._prompt import Prompt, messages_of
 from ._recording import Asked, Recording, load_recording
-from ._recut import Recut, check_recut
-from ._running import open_plan
+from ._replay_playback import UNTIMED, Playback, PlayedRetry
+from ._replay_recut import Recut, check_recut
 from ._session import Session
+from ._session_plan import Plan
+from ._session_tree import open_plan
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
 from .errors import ConfigError, Truncated

@@ -14,13 +14,13 @@ from streamd.supervisors import DynamicSupervisor, Observer, Tree, open_dynamic_
 
 from ._arguments import check_client, is_whole
 from ._http import HTTPClient
+from ._http_transport import HTTPTransport
 from ._opening import prepare
 from ._response import Response
 from ._retry_budget import RetryBudget
+from ._runtime_sessions import OnFull, Sessions
 from ._session import Session
-from ._sessions import OnFull, Sessions
 from ._signature import method_takes_arguments_of
-from ._transport import HTTPTransport
 from ._turn import Status
 from .errors import ConfigError
 

@@ -11,12 +11,12 @@ from streamd.providers import Chunk, Message, Stop, ToolResult
 from streamd.supervisors import Supervisor, Tree, snapshot
 
 from ._edge import ConsumerEdge
-from ._partial import PartialStream
-from ._plan import Plan
+from ._output_partial import PartialStream
 from ._response import Response, SessionMetadata, SessionStatistics
-from ._state import SessionState
-from ._text_stream import TextStream
-from ._transcript import OnMessage, Transcript, awaited
+from ._session_plan import Plan
+from ._session_state import SessionState
+from ._session_text import TextStream
+from ._session_transcript import OnMessage, Transcript, awaited
 from ._turn import Status
 from .errors import ConfigError, RecordingFailed, StreamdError
 

@@ -12,9 +12,7 @@ from streamd.providers import Chunk, Context, Decoder, HTTPRequest, Message, Pro
 from streamd.supervisors import AlreadyRunning, ChildSpec, NotRunning, Restart
 
 from ._arguments import check_client, check_stream, conceal
-from ._consumers import Consumers
 from ._edge import ConsumerEdge
-from ._followed import Followed, HTTPTask
 from ._http import HTTPClient
 from ._http_events import Call, HTTPEvent
 from ._pipeline import Pipeline, Told
@@ -22,6 +20,8 @@ from ._prompt import Prompt
 from ._recorder import Recorder
 from ._request_options import RequestOptions, build_request
 from ._response import SessionMetadata, SessionStatistics, metadata_of, statistics_of
+from ._stream_server_consumers import Consumers
+from ._stream_server_followed import Followed, HTTPTask
 from ._timers import Timeouts
 from ._turn import Status, Turn
 from .errors import ConfigError, StreamdError

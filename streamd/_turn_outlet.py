@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from streamd.providers import Chunk
 
 from ._edge import ConsumerEdge
-from ._state import SessionState
+from ._session_state import SessionState
 from ._turn import Turn
 from .errors import StreamdError
 

@@ -473,7 +473,7 @@ GUARDS = (
     guard(
         "connect timer",
         "a server that does not take the connection is given up",
-        "streamd/_dial.py",
+        "streamd/_http_dial.py",
         "        with trio.fail_after(math.inf if timeout is None else timeout):",
         "        with trio.fail_after(math.inf):",
         "net.blackhole_connect",
@@ -573,7 +573,7 @@ GUARDS = (
     guard(
         "certificate that does not verify",
         "an unknown server is not tried again",
-        "streamd/_dial.py",
+        "streamd/_http_dial.py",
         "        retryable = not isinstance(exc.__cause__, ssl.SSLCertVerificationError)",
         "        retryable = True",
         "net.tls_bad_cert",
@@ -684,7 +684,7 @@ GUARDS = (
     guard(
         "end before reuse",
         "a connection is used again only when its response has come to its verified end",
-        "streamd/_exchange.py",
+        "streamd/_http_exchange.py",
         "            reader.reusable\n            and self._sent",
         "            self._sent",
         "http.empty_200",
@@ -694,7 +694,7 @@ GUARDS = (
     guard(
         "stillness before reuse",
         "a kept connection with an end or with bytes on it is not used again",
-        "streamd/_connections.py",
+        "streamd/_http_connections.py",
         "usable = self._is_young(connection) and await is_still(connection.stream)",
         "usable = self._is_young(connection)",
         Strike(("h1.keepalive_stale", "h1.surplus_response"), app="once"),
@@ -703,7 +703,7 @@ GUARDS = (
     guard(
         "stale connection",
         "a kept connection that breaks before a byte of the answer costs no attempt",
-        "streamd/_transport.py",
+        "streamd/_http_transport.py",
         "                if exchange.answered:\n                    raise",
         "                raise",
         Strike(("h1.keepalive_stale",), app="once"),
@@ -712,7 +712,7 @@ GUARDS = (
     guard(
         "closed connections",
         "whatever ends a response closes its connection",
-        "streamd/_connections.py",
+        "streamd/_http_connections.py",
         "        await trio.aclose_forcefully(connection.stream)",
         "        await trio.lowlevel.cancel_shielded_checkpoint()",
         "net.reset_before_headers",
@@ -721,7 +721,7 @@ GUARDS = (
     guard(
         "forceful close",
         "closing waits for no peer",
-        "streamd/_connections.py",
+        "streamd/_http_connections.py",
         "        await trio.aclose_forcefully(connection.stream)",
         "        await connection.stream.aclose()",
         Strike(("net.slow_close",), besides=("net.fin",)),

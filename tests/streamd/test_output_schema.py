@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from streamd import ConfigError
+from streamd._output_prefix import _Prefix
 from streamd._output_schema import Mismatch, OutputSchema
-from streamd._prefix import _Prefix
 from streamd.providers._strict_schema import anthropic_schema, strict_schema
 from tests.support.outputs import SHAPES, Node, Order, Point, text_of, values
 

@@ -25,8 +25,8 @@ from streamd import (
     ToolResult,
 )
 from streamd._output import Output, output_of
-from streamd._partial import NOTHING, GrowingOutput
-from streamd._prefix import Unfit, visible
+from streamd._output_partial import NOTHING, GrowingOutput
+from streamd._output_prefix import Unfit, visible
 from tests.support.outputs import Circle, Item, Order, Square, text_of, values
 
 
@@ -294,7 +294,7 @@ def test_the_parser_is_imported_when_it_is_needed() -> None:
     """`import streamd` does not import it, and without it only `partial` is missing."""
     program = (
         "import sys, streamd; assert 'jiter' not in sys.modules; sys.modules['jiter'] = None\n"
-        "from streamd._partial import GrowingOutput\nfrom streamd._output import output_of\n"
+        "from streamd._output_partial import GrowingOutput\nfrom streamd._output import output_of\n"
         "try: GrowingOutput(output_of(int, 0, ()))\nexcept streamd.ConfigError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ from trio.testing import MockClock
 from streamd import ConfigError, Message, RecordingFailed, Retry, Text, ToolResult, open_session, stream
 from streamd._recorder import Recorder
 from streamd._recording import Binary, Complete, Plain, load_recording, recording_schema
-from streamd._scrub import Scrubber
+from streamd._recording_scrub import Scrubber
 from streamd.providers import HTTPRequest, Secret, resolve
 from tests.support.chat import DONE, answer, call, event, finish, text, usage
 from tests.support.recordings import play, record

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from streamd._transport import HTTPTransport
+from streamd._http_transport import HTTPTransport
 from streamd.errors import ConfigError, ConnectionLost, ProtocolViolation, TransportError
 from tests.support.leaks import no_leaks
 from tests.support.server import (

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from streamd._transport import HTTPTransport
+from streamd._http_transport import HTTPTransport
 from tests.support.leaks import no_leaks
 from tests.support.server import (
     KEEP_OPEN,

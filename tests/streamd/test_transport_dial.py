@@ -11,8 +11,8 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from streamd._dial import Origin, connect_tcp, default_ssl_context, dial, is_still, mute
-from streamd._transport import HTTPTransport
+from streamd._http_dial import Origin, connect_tcp, default_ssl_context, dial, is_still, mute
+from streamd._http_transport import HTTPTransport
 from streamd.errors import ConfigError, ConnectFailed
 from tests.support.leaks import no_leaks
 from tests.support.server import (

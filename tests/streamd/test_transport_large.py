@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from streamd._transport import HTTPTransport
+from streamd._http_transport import HTTPTransport
 from streamd.errors import ConnectionLost, ProtocolViolation
 from tests.support.leaks import no_leaks
 from tests.support.server import (

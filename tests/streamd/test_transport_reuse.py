@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from streamd._dial import Origin, dial, is_still
-from streamd._transport import HTTPTransport
+from streamd._http_dial import Origin, dial, is_still
+from streamd._http_transport import HTTPTransport
 from streamd.errors import ConnectFailed, ConnectionLost
 from tests.support.leaks import no_leaks, open_fds
 from tests.support.server import (

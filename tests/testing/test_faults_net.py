@@ -5,7 +5,7 @@ import ssl
 import pytest
 import trio
 
-from streamd._dial import Connect, Origin, dial
+from streamd._http_dial import Connect, Origin, dial
 from streamd.errors import ConnectFailed
 from streamd.testing import HELLO, ONE_TOOL, WIRES, FaultKind, Reply, simulate, streamd_app
 from streamd.testing._reply import Connecting

@@ -5,9 +5,9 @@ from typing import Self, final
 import httpx
 import trio
 
-from ._connections import Connection, Connections
-from ._dial import mute
 from ._http1 import ResponseReader, request_bytes
+from ._http_connections import Connection, Connections
+from ._http_dial import mute
 from ._ungrouped import ungrouped
 from .errors import ConnectionLost
 

@@ -12,9 +12,9 @@ import trio
 
 from streamd.providers import ToolResult
 
-from ._failure import error_of
 from ._recording import Broken, Complete, Cut, Exchange, Recording
-from ._recut import Recut, cut
+from ._recording_failure import error_of
+from ._replay_recut import Recut, cut
 from ._retry import Retry
 from ._timers import Timeouts
 from .errors import ConfigError, Stalled, StreamdError

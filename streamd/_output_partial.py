@@ -12,8 +12,8 @@ import trio
 from streamd.providers import Chunk, Reset, Stop, Text, ToolCall, ToolCallDelta
 
 from ._output import Output, arguments_text, unfenced
+from ._output_prefix import Unfit, goes_on, visible
 from ._output_schema import Mismatch
-from ._prefix import Unfit, goes_on, visible
 from .errors import ConfigError, StreamdError
 
 __all__ = ["NOTHING", "GrowingOutput", "PartialStream"]

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from streamd.providers import Message, Stop, ToolResult
 
 from ._edge import ConsumerEdge
-from ._plan import Plan
 from ._response import Response
-from ._state import SessionState
+from ._session_plan import Plan
+from ._session_state import SessionState
 
 __all__ = ["OnMessage", "Transcript", "awaited"]
 

@@ -5,7 +5,7 @@ from typing import final
 
 import trio
 
-from ._dial import Connect, Origin, can_be_asked, dial, is_still
+from ._http_dial import Connect, Origin, can_be_asked, dial, is_still
 from .errors import ConnectFailed
 
 __all__ = ["Connection", "Connections"]

@@ -5,10 +5,10 @@ from typing import final
 
 import httpx
 
-from ._connections import Connections
-from ._dial import Connect, Origin, connect_tcp
-from ._exchange import Exchange
 from ._http1 import refusal
+from ._http_connections import Connections
+from ._http_dial import Connect, Origin, connect_tcp
+from ._http_exchange import Exchange
 from .errors import ConfigError, ConnectionLost
 
 __all__ = ["OPENED", "HTTPTransport", "Opened"]

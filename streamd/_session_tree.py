@@ -12,9 +12,9 @@ from ._conversation import Conversation
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
 from ._pipeline import crashed
-from ._plan import Plan
 from ._session import Session
-from ._state import SessionState
+from ._session_plan import Plan
+from ._session_state import SessionState
 
 __all__ = ["Running", "open_plan", "run_plan"]
 
