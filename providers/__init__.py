@@ -1,6 +1,5 @@
 """Wire formats of model APIs, without any I/O: requests are built and bytes decoded, nothing is sent."""
 
-from ._anthropic_request import AnthropicQuirks as AnthropicQuirks
 from ._auth import Auth as Auth
 from ._auth import Bearer as Bearer
 from ._auth import KeyHeader as KeyHeader
@@ -8,8 +7,6 @@ from ._auth import NoAuth as NoAuth
 from ._auth import SigV4 as SigV4
 from ._auth import TokenSource as TokenSource
 from ._aws_credentials import AWSCredentialSource as AWSCredentialSource
-from ._bedrock_converse_request import ConverseQuirks as ConverseQuirks
-from ._bedrock_invoke_request import InvokeQuirks as InvokeQuirks
 from ._catalog import PROVIDERS as PROVIDERS
 from ._catalog import ProviderInfo as ProviderInfo
 from ._catalog import known_providers as known_providers
@@ -18,14 +15,17 @@ from ._fold import Folding as Folding
 from ._fold import fold as fold
 from ._formats import FORMATS as FORMATS
 from ._formats import WireFormat as WireFormat
-from ._gemini_request import GeminiQuirks as GeminiQuirks
-from ._openai_chat_request import ChatQuirks as ChatQuirks
-from ._openai_responses_request import ResponsesQuirks as ResponsesQuirks
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
 from ._provider import KeepsState as KeepsState
 from ._provider import Provider as Provider
 from ._provider import Resumable as Resumable
+from ._quirks import AnthropicQuirks as AnthropicQuirks
+from ._quirks import ChatQuirks as ChatQuirks
+from ._quirks import ConverseQuirks as ConverseQuirks
+from ._quirks import GeminiQuirks as GeminiQuirks
+from ._quirks import InvokeQuirks as InvokeQuirks
+from ._quirks import ResponsesQuirks as ResponsesQuirks
 from ._redact import redact as redact
 from ._redact_error import redact_error as redact_error
 from ._resolve import ModelSpec as ModelSpec

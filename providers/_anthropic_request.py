@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from msgspec import Struct
+from typing import Any
 
 from ._answer_tool import answer_choice, answer_tool
 from ._anthropic_cache import cached_prompt
 from ._anthropic_turns import system_blocks, turns_of
 from ._conversation import check_conversation, encode_json
 from ._json import as_object, as_text
+from ._quirks import AnthropicQuirks
 from ._strict_schema import anthropic_schema
 from .chunks import Metadata
 from .errors import ConfigError
 from .messages import Context, File, Options, ToolSpec
 
-__all__ = ["DEFAULT_MAX_TOKENS", "AnthropicQuirks", "anthropic_body", "anthropic_state"]
+__all__ = ["DEFAULT_MAX_TOKENS", "anthropic_body", "anthropic_state"]
 
 DEFAULT_MAX_TOKENS = 8192
 """The bound on the output where the caller names none: the wire requires one, and current models take this one."""
 
 _TOOL_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
-
-
-class AnthropicQuirks(Struct, frozen=True):
-    """Where a server differs from Anthropic's own.
-
-    Args:
-        output: How the server is asked for an output: by a schema that it holds the model to, or as the call of a
-            tool, which models before Claude 4.5 and most compatible servers need.
-        version: Sent as `anthropic_version`, in the place of the model's name, where clouds have that in their URL.
-        stream: Whether the body says that the answer is to be streamed, as it must where the URL does not.
-    """
-
-    output: Literal["json_schema", "tool"] = "json_schema"
-    version: str | None = None
-    stream: bool = True
 
 
 _NO_QUIRKS = AnthropicQuirks()

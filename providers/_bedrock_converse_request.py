@@ -6,36 +6,24 @@ docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
-
-from msgspec import Struct
+from typing import Any
 
 from ._answer_tool import answer_choice, answer_tool
 from ._bedrock_converse_parts import cache_point, converse_turns, system_blocks
 from ._conversation import check_conversation, encode_json
 from ._json import as_object
+from ._quirks import ConverseQuirks
 from ._strict_schema import anthropic_schema
 from .errors import ConfigError
 from .messages import CacheTime, Context, File, Options, ToolSpec
 
-__all__ = ["ConverseQuirks", "converse_body", "converse_fields"]
+__all__ = ["converse_body", "converse_fields"]
 
 _TOOL_CHOICES = {"auto": "auto", "required": "any"}
 _NO_SCHEMA = re.compile(r"amazon\.|claude-3|claude-(?:opus|sonnet)-4-(?:1|20)")
 _MERGED = ("inferenceConfig", "outputConfig", "toolConfig")
 _MOST_POINTS = 4
 _ANY_OBJECT: dict[str, Any] = {"type": "object", "properties": {}}
-
-
-class ConverseQuirks(Struct, frozen=True):
-    """Where a model differs from the others of Bedrock.
-
-    Args:
-        output: How it is asked for an output: by a schema that Bedrock holds it to, or as the call of a tool, which
-            Amazon's own models and Anthropic's before Claude 4.5 need. By what the model's name tells where None.
-    """
-
-    output: Literal["json_schema", "tool"] | None = None
 
 
 _NO_QUIRKS = ConverseQuirks()

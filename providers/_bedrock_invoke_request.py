@@ -7,31 +7,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
-
-from ._anthropic_request import AnthropicQuirks, anthropic_body
-from ._bedrock_converse_request import ConverseQuirks, converse_fields
+from ._anthropic_request import anthropic_body
+from ._bedrock_converse_request import converse_fields
 from ._conversation import check_conversation, encode_json
+from ._quirks import AnthropicQuirks, ConverseQuirks, InvokeQuirks
 from .errors import ConfigError
 from .messages import Context, File, Image, Options
 
-__all__ = ["InvokeQuirks", "invoke_body"]
+__all__ = ["invoke_body"]
 
 _VERSION = "bedrock-2023-05-31"
 _MAKERS: dict[str, Literal["anthropic", "nova"]] = {"anthropic.": "anthropic", "amazon.nova": "nova"}
-
-
-class InvokeQuirks(Struct, frozen=True):
-    """How a model is asked that Bedrock only passes requests on to.
-
-    Args:
-        model: Whose words it takes. Where None the name tells: before its dot stands who made the model. A name
-            without one, such as that of an inference profile of your own, is taken for one of Anthropic's.
-        output: How it is asked for an output; see `AnthropicQuirks`. Nova's are always asked by a tool.
-    """
-
-    model: Literal["anthropic", "nova"] | None = None
-    output: Literal["json_schema", "tool"] = "json_schema"
 
 
 _NO_QUIRKS = InvokeQuirks()

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from ._auth import Auth, Bearer, Key, KeyHeader, NoAuth, SigV4, TokenSource
 from ._aws_credentials import CREDENTIALS_ENV, environment_credentials, given_credentials
-from ._formats import FORMATS, Quirks
+from ._formats import FORMATS
 from ._headers import Header, key_fault, merge_headers, secret_headers
 from ._place import place_of, setting_of
+from ._quirks import Quirks
 from ._row import ProviderRow
 from ._secret import Secret
 from ._service import Service

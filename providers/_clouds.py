@@ -1,6 +1,6 @@
 """The rows of providers whose address belongs to an account, a project or a region."""
 
-from ._openai_chat_request import ChatQuirks
+from ._quirks import ChatQuirks
 from ._row import ProviderRow, Setting
 
 __all__ = ["CLOUDS"]

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from ._anthropic_request import AnthropicQuirks, anthropic_body, anthropic_state
-from ._bedrock_converse_request import ConverseQuirks, converse_body
+from . import _bodies as bodies
 from ._bedrock_error import bedrock_error
-from ._bedrock_invoke_request import InvokeQuirks, invoke_body
-from ._cohere_request import cohere_body
-from ._gemini_request import GeminiQuirks, gemini_body
 from ._headers import Header
-from ._ollama_request import ollama_body
-from ._openai_chat_request import ChatQuirks, openai_chat_body
-from ._openai_responses_request import ResponsesQuirks, openai_responses_body, responses_state
-from ._openai_responses_resume import resume_response
 from ._provider import Decoder, HTTPRequest
+from ._quirks import (
+    AnthropicQuirks,
+    ChatQuirks,
+    ConverseQuirks,
+    GeminiQuirks,
+    InvokeQuirks,
+    Quirks,
+    ResponsesQuirks,
+)
 from ._response_error import response_error
 from ._secret import Secret
 from ._wires import WIRES
@@ -27,10 +27,7 @@ from .chunks import Metadata
 from .errors import APIError
 from .messages import Context, Options
 
-__all__ = ["FORMATS", "Quirks", "WireFormat"]
-
-Quirks = ChatQuirks | ResponsesQuirks | AnthropicQuirks | GeminiQuirks | ConverseQuirks | InvokeQuirks
-"""Where a server differs from the others that speak its wire."""
+__all__ = ["FORMATS", "WireFormat"]
 
 _SSE = "text/event-stream"
 _AWS = "application/vnd.amazon.eventstream"
@@ -78,8 +75,22 @@ class WireFormat(Struct, frozen=True, kw_only=True):
         return f"WireFormat({self.name!r})"
 
 
-def _on_vertex(provider: str, context: Context, options: Options, quirks: AnthropicQuirks) -> bytes:
-    return anthropic_body(provider, context, options, replace(quirks, version="vertex-2023-10-16"))
+def _anthropic_state(metadata: Metadata) -> Mapping[str, Any]:
+    from ._anthropic_request import anthropic_state
+
+    return anthropic_state(metadata)
+
+
+def _responses_state(metadata: Metadata) -> Mapping[str, Any]:
+    from ._openai_responses_request import responses_state
+
+    return responses_state(metadata)
+
+
+def _resume_response(request: HTTPRequest, decoder: Decoder) -> tuple[HTTPRequest, Decoder] | None:
+    from ._openai_responses_resume import resume_response
+
+    return resume_response(request, decoder)
 
 
 FORMATS: dict[str, WireFormat] = {
@@ -89,7 +100,7 @@ FORMATS: dict[str, WireFormat] = {
             name="openai-chat",
             path="/chat/completions",
             bare_path="/v1/chat/completions",
-            body=openai_chat_body,
+            body=bodies.openai_chat,
             decoder=WIRES["openai-chat"],
             quirks=ChatQuirks(),
         ),
@@ -97,26 +108,26 @@ FORMATS: dict[str, WireFormat] = {
             name="openai-responses",
             path="/responses",
             bare_path="/v1/responses",
-            body=openai_responses_body,
+            body=bodies.openai_responses,
             decoder=WIRES["openai-responses"],
             quirks=ResponsesQuirks(),
-            state=responses_state,
-            resume=resume_response,
+            state=_responses_state,
+            resume=_resume_response,
         ),
         WireFormat(
             name="anthropic-messages",
             path="/v1/messages",
-            body=anthropic_body,
+            body=bodies.anthropic_messages,
             decoder=WIRES["anthropic-messages"],
             quirks=AnthropicQuirks(),
             headers=(("anthropic-version", "2023-06-01"),),  # docs.anthropic.com/en/api/versioning
-            state=anthropic_state,
+            state=_anthropic_state,
         ),
         # platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
         WireFormat(
             name="anthropic-vertex",
             path="/models/{model}:streamRawPredict",
-            body=_on_vertex,
+            body=bodies.anthropic_vertex,
             decoder=WIRES["anthropic-messages"],
             quirks=AnthropicQuirks(),
         ),
@@ -124,7 +135,7 @@ FORMATS: dict[str, WireFormat] = {
         WireFormat(
             name="bedrock-converse",
             path="/model/{model}/converse-stream",
-            body=converse_body,
+            body=bodies.bedrock_converse,
             decoder=WIRES["bedrock-converse"],
             quirks=ConverseQuirks(),
             accept=_AWS,
@@ -133,7 +144,7 @@ FORMATS: dict[str, WireFormat] = {
         WireFormat(
             name="bedrock-invoke",
             path="/model/{model}/invoke-with-response-stream",
-            body=invoke_body,
+            body=bodies.bedrock_invoke,
             decoder=WIRES["bedrock-invoke"],
             quirks=InvokeQuirks(),
             accept=_AWS,
@@ -143,20 +154,20 @@ FORMATS: dict[str, WireFormat] = {
             name="gemini",
             path="/models/{model}:streamGenerateContent?alt=sse",
             bare_path="/v1beta/models/{model}:streamGenerateContent?alt=sse",
-            body=gemini_body,
+            body=bodies.gemini,
             decoder=WIRES["gemini"],
             quirks=GeminiQuirks(),
         ),
         WireFormat(
             name="cohere-v2",
             path="/v2/chat",
-            body=cohere_body,
+            body=bodies.cohere_v2,
             decoder=WIRES["cohere-v2"],
         ),
         WireFormat(
             name="ollama-chat",
             path="/api/chat",
-            body=ollama_body,
+            body=bodies.ollama_chat,
             decoder=WIRES["ollama-chat"],
             accept="application/x-ndjson",
         ),

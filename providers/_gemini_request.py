@@ -8,33 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
-
 from ._answer_tool import answer_choice, answer_tool
 from ._conversation import check_conversation, encode_json
 from ._gemini_parts import gemini_parts
 from ._json import as_object
+from ._quirks import GeminiQuirks
 from .chunks import Media
 from .errors import ConfigError
 from .messages import Context, File, Image, Message, Options, ToolSpec
 
-__all__ = ["GeminiQuirks", "gemini_body"]
+__all__ = ["gemini_body"]
 
 _ALSO: dict[Any, tuple[type, ...]] = {"user": (File,), "assistant": (Media, Image, File)}
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _LAID_OVER = frozenset(("generationConfig", "toolConfig"))
 _MAX_LOGPROBS = 20
-
-
-class GeminiQuirks(Struct, frozen=True):
-    """Where a server or its models differ from the others that speak this wire.
-
-    Args:
-        output_beside_tools: Whether an output's schema is taken together with tools, as Gemini 3 does; where not, the
-            output is asked for as the call of a tool.
-    """
-
-    output_beside_tools: bool = False
 
 
 _PLAIN = GeminiQuirks()

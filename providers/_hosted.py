@@ -1,7 +1,6 @@
 """The rows of providers that have one address for everybody, or one for each region."""
 
-from ._openai_chat_request import ChatQuirks
-from ._openai_responses_request import ResponsesQuirks
+from ._quirks import ChatQuirks, ResponsesQuirks
 from ._row import ProviderRow, Setting
 
 __all__ = ["HOSTED"]

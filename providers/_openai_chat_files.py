@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Literal
+from typing import Any
 
+from ._quirks import Dialect
 from .errors import ConfigError
 from .messages import File, Image
 
-__all__ = ["Dialect", "file_part", "image_part"]
-
-Dialect = Literal["openai", "mistral", "openrouter"]
-"""How a server that speaks chat completions wants messages written; see `ChatQuirks`."""
+__all__ = ["file_part", "image_part"]
 
 _SOUNDS = {
     "audio/mp3": "mp3",

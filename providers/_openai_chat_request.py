@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from msgspec import Struct
+from typing import Any
 
 from ._answer_tool import answer_choice, answer_tool, schema_instruction
 from ._conversation import check_conversation, encode_json, sound_text
 from ._function_tool import function_tool
 from ._mistral_messages import mistral_content, mistral_id
-from ._openai_chat_files import Dialect, file_part, image_part
+from ._openai_chat_files import file_part, image_part
 from ._openai_chat_reasoning import call_extra, reasoning_details
 from ._openai_chat_sound import sound_id
+from ._quirks import ChatQuirks
 from ._strict_schema import strict_schema
 from .chunks import Media, Text, Thinking, ToolCall, ToolResult
 from .errors import ConfigError
 from .messages import CachePoint, CacheTime, Context, File, Image, Message, Options, OutputSpec
 
-__all__ = ["ChatQuirks", "openai_chat_body"]
+__all__ = ["openai_chat_body"]
 
 _MAX_LOGPROBS = 20
-
-
-class ChatQuirks(Struct, frozen=True):
-    """Where a server differs from the others that speak this wire.
-
-    Args:
-        max_tokens: The name of the field that bounds the output. OpenAI itself takes `max_completion_tokens`, and
-            refuses the older name for its reasoning models; most compatible servers know only the older one.
-        stream_options: Whether the server takes `stream_options`, which asks for the usage at the end of the stream.
-        thinking: The field of an assistant's message in which the server wants its own reasoning back; None where
-            reasoning is not sent back.
-        output: How the server is asked for an output: by a schema in the form of `strict_schema`, which it shows to
-            the model itself; by any JSON schema, which only bounds what the model may write, so that the model is told
-            it too; as any JSON object, the model being told the schema; or as the call of a tool.
-        output_beside_tools: Whether the server takes that together with tools; where not, the output is one of them.
-        dialect: How messages are written. Mistral's server refuses fields it does not know, and ids of calls that are
-            not of nine letters and digits: others are mapped to such. It takes thinking back as a part of the content,
-            a last turn of the assistant as the beginning of the answer, and no `logprobs`. OpenRouter takes back what
-            it said of its reasoning and the images that it drew, documents by their URL, and cache points.
-    """
-
-    max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    stream_options: bool = True
-    thinking: str | None = None
-    output: Literal["strict", "json_schema", "json_object", "tool"] = "json_schema"
-    output_beside_tools: bool = False
-    dialect: Dialect = "openai"
 
 
 def openai_chat_body(provider: str, context: Context, options: Options, quirks: ChatQuirks) -> bytes:

@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
-
-from msgspec import Struct
+from typing import Any
 
 from ._answer_tool import schema_instruction
 from ._conversation import check_conversation, encode_json
 from ._json import as_text
 from ._openai_responses_input import InputStyle, input_items
+from ._quirks import ResponsesQuirks
 from ._strict_schema import strict_schema
 from .chunks import Media, Metadata
 from .errors import ConfigError
 from .messages import Context, File, Message, Options, OutputSpec, ToolSpec
 
-__all__ = ["ResponsesQuirks", "openai_responses_body", "responses_state"]
-
-
-class ResponsesQuirks(Struct, frozen=True):
-    """Where a server differs from the others that speak this wire.
-
-    Args:
-        store: Whether the provider is asked to keep responses; None where the server does not take the field.
-        encrypted_reasoning: Whether reasoning is asked for in a form that can be sent back, where it is not kept.
-        reasoning: The field in which the server wants its own reasoning back: OpenAI shows only a summary of it, and
-            takes it with its encrypted form alone; the servers of open models show all as its content. A gateway to
-            both takes either: a summary where there is an encrypted form, the content where there is none.
-        output: How the server is asked for an output: by a schema in the form of `strict_schema`, which it shows to
-            the model itself; or by any JSON schema, the model being told it too.
-    """
-
-    store: bool | None = False
-    encrypted_reasoning: bool = True
-    reasoning: Literal["summary", "content", "either"] = "summary"
-    output: Literal["strict", "json_schema"] = "strict"
+__all__ = ["openai_responses_body", "responses_state"]
 
 
 def openai_responses_body(

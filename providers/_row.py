@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from ._formats import Quirks
+from ._quirks import Quirks
 
 __all__ = ["ProviderRow", "Setting"]
 

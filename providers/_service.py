@@ -8,9 +8,10 @@ from typing import Any
 from msgspec import Struct
 
 from ._auth import Auth, NoAuth, auth_fault, auth_fields, auth_secrets, authorize
-from ._formats import Quirks, WireFormat
+from ._formats import WireFormat
 from ._headers import Header, merge_headers, secret_headers, secrets_of
 from ._provider import Decoder, HTTPRequest
+from ._quirks import Quirks
 from ._urls import has_path, join_url, path_fault, url_fault
 from .chunks import Metadata
 from .errors import APIError, ConfigError

@@ -12,6 +12,7 @@ from streamd.providers import (
     ConfigError,
     Context,
     File,
+    GeminiQuirks,
     Image,
     Media,
     Message,
@@ -29,7 +30,7 @@ from streamd.providers import (
     ToolSpec,
     fold,
 )
-from streamd.providers._gemini_request import GeminiQuirks, gemini_body
+from streamd.providers._gemini_request import gemini_body
 from tests.providers.test_request_properties import CONTEXTS
 from tests.support.conversations import EVERYTHING, RICH, TOOLS
 from tests.support.decoding import decode, sse

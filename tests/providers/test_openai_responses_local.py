@@ -15,6 +15,7 @@ from streamd.providers import (
     Metadata,
     Options,
     OutputSpec,
+    ResponsesQuirks,
     Stop,
     Text,
     Thinking,
@@ -23,7 +24,7 @@ from streamd.providers import (
     Usage,
     fold,
 )
-from streamd.providers._openai_responses_request import ResponsesQuirks, openai_responses_body
+from streamd.providers._openai_responses_request import openai_responses_body
 from streamd.providers._openai_responses_resume import ResponsesDecoder
 from tests.support.conversations import TOOLS
 

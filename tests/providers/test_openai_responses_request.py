@@ -20,6 +20,7 @@ from streamd.providers import (
     OutputSpec,
     RedactedThinking,
     Refusal,
+    ResponsesQuirks,
     ServerToolCall,
     ServerToolResult,
     Text,
@@ -30,7 +31,6 @@ from streamd.providers import (
     fold,
 )
 from streamd.providers._openai_responses_request import (
-    ResponsesQuirks,
     openai_responses_body,
     responses_state,
 )

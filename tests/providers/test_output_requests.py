@@ -5,8 +5,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamd.providers import ChatQuirks, ConfigError, Context, Message, Options, OutputSpec, resolve
-from streamd.providers._anthropic_request import AnthropicQuirks, anthropic_body
+from streamd.providers import (
+    AnthropicQuirks,
+    ChatQuirks,
+    ConfigError,
+    Context,
+    Message,
+    Options,
+    OutputSpec,
+    resolve,
+)
+from streamd.providers._anthropic_request import anthropic_body
 from tests.support.conversations import TOOLS
 from tests.support.services import openai_chat
 
