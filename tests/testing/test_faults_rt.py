@@ -177,7 +177,7 @@ def test_a_broken_logging_handler_stops_no_recording(tmp_path: Path) -> None:
 
     async def main() -> None:
         provider = resolve(("openai", {"api_key": "none"}))
-        recorder = Recorder(tmp_path / "a.json", provider=provider, model="m", limit=10)
+        recorder = Recorder(tmp_path / "a.json", [(provider, "m")], limit=10)
         recorder.request(HTTPRequest("POST", "http://server.test/", (), b"x" * 100))
         assert recorder.error is not None
 
