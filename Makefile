@@ -42,7 +42,7 @@ faults: .venv/.dev ## every fault with 20 seeds, every byte, every step, memory 
 	@echo 'faults: in virtual time, in two processes; some minutes (ARGS="--only faults": the first part alone)'
 	@$(BIN)/python -m tests.faults $(if $(N),--n $(N)) $(ARGS)
 
-mutants: .venv/.dev ## break supervisors/ in many places, one at a time: its tests must notice each
+mutants: .venv/.dev ## break supervisors/, and take out the runtime's guards, one at a time: each must be noticed
 	@echo 'mutants: two at a time, each in a copy; some minutes'
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
