@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Awaitable, Callable
 
 import trio
 
 from streamd import Chunk, Message, Session, Stop, Text
-from streamd.providers import Reset
+from streamd.providers import Reset, StopReason
 
 from ._world import World
 
@@ -39,7 +40,7 @@ class _Reading:
         self.session = session
         self.count = 0
         self.over = False
-        self.reason = session.snapshot.stop_reason
+        self.reason: StopReason | None = None
 
     async def alone(self, odd: Callable[[_Reading], Awaitable[None]] | None) -> None:
         """Read on in this task; once, after so many chunks, do what is `odd`."""
@@ -123,6 +124,8 @@ async def _stop(reading: _Reading) -> None:
 
 
 async def _leave(reading: _Reading) -> None:
+    if reading.world.stage.rest < math.inf:
+        await trio.sleep(reading.world.stage.rest)
     reading.leave()
 
 
