@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -139,6 +138,8 @@ def _check_tool_choice(provider: str, context: Context, options: Options) -> Non
     names = [tool.name for tool in context.tools]
     if choice in {None, "auto", "none"} or (names and choice == "required") or choice in names:
         return
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only for a mistake
+
     near = get_close_matches(str(choice), ["auto", "none", "required", *names], n=1)
     hint = f"; did you mean {near[0]!r}?" if near and names else ""
     offered = ", ".join(names) or "there are none"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, cast
 
 from ._build import build_service
@@ -166,6 +165,8 @@ def _known_names() -> str:
 
 
 def _unknown(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only for a mistake
+
     near = get_close_matches(name.lower(), PROVIDERS.keys() | registered().keys(), n=1) or _titled(name)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"there is no provider {redact(name)!r}: {hint}The known providers are {_known_names()}"
