@@ -19,9 +19,11 @@ from .errors import ConfigError
 __all__ = [
     "check_client",
     "check_id",
+    "check_record",
     "check_runtime",
     "check_server_tools",
     "check_stream",
+    "check_tool_calls",
     "conceal",
     "conceal_headers",
     "is_whole",
@@ -31,6 +33,7 @@ __all__ = [
 
 def check_runtime(
     *,
+    auto_tools: object,
     max_rounds: object,
     high_watermark: object,
     tool_timeout: object,
@@ -45,16 +48,29 @@ def check_runtime(
     check_stream(high_watermark=high_watermark, timeouts=timeouts)
     check_client(client)
     _check_count("max_rounds", max_rounds)
-    if tool_timeout is not None and not (isinstance(tool_timeout, int | float) and tool_timeout > 0):
-        raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")
+    if not isinstance(auto_tools, bool):
+        raise ConfigError(f"auto_tools must be True or False, not {auto_tools!r}")
+    check_tool_calls(tool_timeout=tool_timeout, approve=approve)
     if not isinstance(retry, Retry | None):
         raise ConfigError(f"retry must be a streamd.Retry or None, not {type(retry).__name__}")
     if not isinstance(provider_state, Mapping | None):
         raise ConfigError(f"provider_state must be a mapping, not {type(provider_state).__name__}")
+    check_record(record)
+
+
+def check_record(record: object, name: str = "record") -> None:
+    """Raise `ConfigError` for what is no path of a file."""
+    if record is not None and not isinstance(record, str | os.PathLike):
+        raise ConfigError(f"{name} must be the path of a file or None, not {type(record).__name__}")
+
+
+def check_tool_calls(*, tool_timeout: object, approve: object) -> None:
+    """Raise `ConfigError` for how no tool can be called."""
+    number = isinstance(tool_timeout, int | float) and not isinstance(tool_timeout, bool)
+    if tool_timeout is not None and not (number and cast("float", tool_timeout) > 0):
+        raise ConfigError(f"tool_timeout must be a positive number of seconds or None, not {tool_timeout!r}")
     if approve is not None and not callable(approve):
         raise ConfigError(f"approve must be a function of a ToolCall, not {type(approve).__name__}")
-    if record is not None and not isinstance(record, str | os.PathLike):
-        raise ConfigError(f"record must be the path of a file or None, not {type(record).__name__}")
 
 
 def check_stream(*, high_watermark: object, timeouts: object) -> None:
@@ -136,5 +152,5 @@ def options_of(given: Mapping[str, Any]) -> Options:
     """The options of a request. Raises `ConfigError` for a value of the wrong type; the message names it."""
     try:
         return msgspec.convert(given, Options)
-    except msgspec.ValidationError as exc:
+    except (msgspec.ValidationError, UnicodeError) as exc:
         raise ConfigError(f"an option of open_session cannot be used: {exc}") from exc

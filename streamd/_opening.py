@@ -121,6 +121,7 @@ def prepare(
         ToolError: A tool cannot be offered as it is.
     """
     check_runtime(
+        auto_tools=auto_tools,
         max_rounds=max_rounds,
         high_watermark=high_watermark,
         tool_timeout=tool_timeout,
@@ -151,7 +152,7 @@ def prepare(
             "output": output.spec if output is not None else None,
             "logprobs": logprobs,
             "cache": cache,
-            "extra_body": extra_body or {},
+            "extra_body": {} if extra_body is None else extra_body,
         }
     )
 

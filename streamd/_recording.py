@@ -186,6 +186,8 @@ def load_recording(path: str | os.PathLike[str]) -> Recording:
         ConfigError: The file cannot be read, is no recording, is damaged (the message names the place), or has a
             version that is not known here.
     """
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise ConfigError(f"a recording is given by its path, not {type(path).__name__}")
     name = os.fspath(path)
     try:
         with open(name, "rb") as file:

@@ -28,6 +28,7 @@ from streamd.providers import (
 )
 from streamd.supervisors import TaskSupervisor
 
+from ._arguments import check_stream, check_tool_calls
 from ._fallback import Candidate
 from ._output import output_of
 from ._prompt import Prompt, messages_of
@@ -90,6 +91,10 @@ async def replay(
     """
     _check_speed(speed)
     check_recut(recut)
+    check_stream(high_watermark=high_watermark, timeouts=None)
+    check_tool_calls(tool_timeout=tool_timeout, approve=approve)
+    if not isinstance(provider, Provider | None):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise ConfigError(f"provider must be a provider's instance or None, not {type(provider).__name__}")
     recording = load_recording(path)
     playback = Playback(recording, speed=speed, recut=recut, cancels=True)
     asked = (

@@ -68,6 +68,7 @@ def build_request(
         raise ConfigError(f"a request has no option {min(unknown)!r}")
     if isinstance(given.get("stop"), str):
         given["stop"] = (given["stop"],)
-    given["extra_body"] = given.get("extra_body") or {}
+    if given.get("extra_body") is None:
+        given["extra_body"] = {}
     made = replace(options_of({"model": model, **given}), extra_headers=extra_headers)
     return provider.request(context, made)

@@ -44,6 +44,7 @@ class Tool:
         self._function: Callable[..., object] = function.function if isinstance(function, Tool) else function
         function = self._function
         self._is_async = inspect.iscoroutinefunction(function)
+        _check_texts(name, description)
         label = name or str(getattr(function, "__name__", type(function).__name__))
         self._signature = signature_of(function, label)
         _check_marks(label, timeout, concurrency, idempotent=idempotent, effectful=effectful)
@@ -183,8 +184,8 @@ def tools_by_name(tools: Iterable[Tool | Callable[..., object]]) -> dict[str, To
     Raises:
         ToolError: Two have one name, or one cannot be a tool.
     """
-    if callable(tools):
-        raise ToolError("tools is a list: give tools=[...]")
+    if callable(tools) or not isinstance(tools, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
+        raise ToolError(f"tools is a list, not {type(tools).__name__}: give tools=[...]")
     named: dict[str, Tool] = {}
     for each in tools:
         made = each if isinstance(each, Tool) else Tool(each)
@@ -205,6 +206,11 @@ def _copied(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 holder[key] = value.copy()
                 left.append(holder[key])
     return whole
+
+
+def _check_texts(name: object, description: object) -> None:
+    if not (isinstance(name, str | None) and isinstance(description, str | None)):
+        raise ToolError(f"a tool's name and its description are texts, not {name!r} and {description!r}")
 
 
 def _check_marks(

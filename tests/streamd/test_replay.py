@@ -395,19 +395,34 @@ async def test_a_damaged_file_is_told_with_its_place(file: Path, autojump_clock:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"speed": 0}, {"speed": "fast"}, {"recut": 0}, {"recut": "half"}, {"recut": True}]
+    "wrong",
+    [
+        {"speed": 0},
+        {"speed": "fast"},
+        {"recut": 0},
+        {"recut": "half"},
+        {"recut": True},
+        {"high_watermark": 0},
+        {"tool_timeout": "long"},
+        {"approve": True},
+        {"provider": "openai"},
+    ],
 )
 async def test_wrong_arguments_are_told(wrong: dict[str, Any], file: Path) -> None:
-    """A speed or a cut that cannot be is a ConfigError."""
+    """What cannot be is a ConfigError that names the argument."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         async with replay(file, **wrong):
             pytest.fail("it was opened")
 
 
 async def test_a_missing_file_is_told(file: Path) -> None:
-    """A recording that is not there is a ConfigError."""
+    """A recording that is not there is a ConfigError, and so is what is no path."""
     with pytest.raises(ConfigError, match="cannot be read"):
         async with replay(file):
+            pytest.fail("it was opened")
+    nothing: Any = None
+    with pytest.raises(ConfigError, match="not NoneType"):
+        async with replay(nothing):
             pytest.fail("it was opened")
 
 

@@ -319,6 +319,10 @@ async def test_the_messages_wire() -> None:
         ({"high_watermark": 0}, "high_watermark"),
         ({"prompt": ""}, "empty"),
         ({"tool_choice": "nobody"}, "nobody"),
+        ({"tool_timeout": True}, "tool_timeout"),
+        ({"auto_tools": "no"}, "auto_tools"),
+        ({"cache": "\ud800"}, "an option of open_session"),
+        ({"extra_body": False}, "extra_body"),
     ],
 )
 async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(

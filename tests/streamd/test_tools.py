@@ -106,6 +106,20 @@ def test_a_function_that_cannot_be_a_tool_is_refused(function: Callable[..., obj
         tool(function)
 
 
+@pytest.mark.parametrize("tools", [None, 3, weather])
+def test_what_is_no_list_of_tools_is_refused(tools: Any) -> None:
+    """One function alone, or None for no tools, is told what to give."""
+    with pytest.raises(ToolError, match=r"give tools=\[...\]"):
+        tools_by_name(tools)
+
+
+@pytest.mark.parametrize("wrong", [{"name": 3}, {"description": 3}])
+def test_a_name_and_a_description_are_texts(wrong: Any) -> None:
+    """Anything else is refused where the tool is made."""
+    with pytest.raises(ToolError, match=next(iter(wrong))):
+        tool(**wrong)(weather)
+
+
 def test_two_tools_of_one_name_are_refused() -> None:
     """A name must lead to one tool."""
     with pytest.raises(ToolError, match="two tools are named 'weather'"):
