@@ -31,7 +31,7 @@ class Toolbox:
         approve: Asked before each call is run.
     """
 
-    __slots__ = ("_approve", "_effected", "_effects", "_places", "_round", "_session", "_timeout", "_tools")
+    __slots__ = ("_approve", "_effects", "_places", "_round", "_session", "_timeout", "_tools")
 
     def __init__(self, tools: Mapping[str, Tool], timeout: float | None, approve: Approve | None) -> None:
         self._tools = tools
@@ -43,18 +43,11 @@ class Toolbox:
             for name, tool in tools.items()
         }
         self._round: list[tuple[ToolCall, ToolRun | ToolResult]] = []
-        self._effected = False
         self._session: Callable[[], Session | None] = lambda: None
 
     def serve(self, session: Session) -> None:
         """Say whose tools they are, before any is run."""
         self._session = weakref.ref(session)
-
-    @property
-    def effected(self) -> bool:
-        """Whether an effectful tool was started: the session cannot be taken back from there on."""
-        runs = (run for _, run in self._round if isinstance(run, ToolRun))
-        return self._effected or any(run.started and run.tool.effectful for run in runs)
 
     async def run(
         self, calls: Sequence[ToolCall], tasks: TaskSupervisor, *, messages: Sequence[Message], number: int
@@ -73,7 +66,6 @@ class Toolbox:
             number: The round's, from 1.
         """
         here = Round(number=number, messages=tuple(messages), session=self._session)
-        self._effected = self.effected
         self._round = self._plan(calls, here)
         runs = dict.fromkeys(run for _, run in self._round if isinstance(run, ToolRun))
         handles = [tasks.start_soon(run.run, name=run.call.name) for run in runs]

@@ -302,7 +302,6 @@ async def test_an_effectful_call_that_was_cut_short_says_so(autojump_clock: Mock
         raise OSError("the card was refused")
 
     toolbox = box(pay, fail)
-    assert not toolbox.effected
     results = await run_round(
         toolbox,
         call("pay", {"cancel": False}, "a"),
@@ -315,7 +314,6 @@ async def test_an_effectful_call_that_was_cut_short_says_so(autojump_clock: Mock
         "Error: OSError: the card was refused",
     ]
     assert all(result.is_error for result in results)
-    assert toolbox.effected
 
 
 async def test_an_effectful_thread_left_behind_lets_no_other_begin() -> None:
@@ -341,27 +339,6 @@ async def test_an_effectful_thread_left_behind_lets_no_other_begin() -> None:
         BUSY,
     ]
     assert ran == ["write"]
-
-
-async def test_a_toolbox_remembers_that_an_effect_was_begun() -> None:
-    """Noted once an effectful tool was started, not where one was denied, and not forgotten in later rounds."""
-
-    @tool(effectful=True)
-    async def write() -> str:
-        return ""
-
-    async def look() -> str:
-        return ""
-
-    denied = box(write, approve=lambda _: False)
-    await run_round(denied, call("write"))
-    assert not denied.effected
-    toolbox = box(write, look)
-    await run_round(toolbox, call("look"))
-    assert not toolbox.effected
-    await run_round(toolbox, call("write"))
-    await run_round(toolbox, call("look"))
-    assert toolbox.effected
 
 
 async def test_a_round_cut_short_keeps_the_results_it_had(autojump_clock: MockClock) -> None:
