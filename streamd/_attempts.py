@@ -132,10 +132,10 @@ class Attempts:
         for step in steps:
             if step == "another":
                 return self._another(attempt, failed.error)
-            following = None
-            if delay is not None:
-                following = self._read_on(attempt) if step == "read_on" else self._again(attempt, failed)
-            if delay is not None and following is not None:
+            if delay is None:
+                continue
+            following = self._read_on(attempt) if step == "read_on" else self._again(attempt, failed)
+            if following is not None:
                 if tokens is not None:
                     tokens.take()
                 state.retries += 1
