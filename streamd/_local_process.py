@@ -100,11 +100,11 @@ async def open_owned_process(
     however that came. No other process inherits the other end.
 
     Args:
-        command: the program and its arguments.
-        env: its environment; `None` for this process's own.
+        command: The program and its arguments.
+        env: Its environment; `None` for this process's own.
 
     Raises:
-        OSError: the program cannot be run.
+        OSError: The program cannot be run.
 
     Cancelling the block kills the group at once and waits for its end.
     """

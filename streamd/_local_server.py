@@ -84,14 +84,14 @@ async def open_local_server(
     made meanwhile fail to connect.
 
     Args:
-        model: the path of a GGUF file; `None` for SmolLM2-135M-Instruct, which is fetched on first use (93 MB).
-        context: how many tokens the server holds, shared by the requests it answers at a time.
-        parallel: how many requests it answers at a time; more wait their turn.
-        progress: called with the bytes come and the bytes expected while the model is fetched.
+        model: The path of a GGUF file; `None` for SmolLM2-135M-Instruct, which is fetched on first use (93 MB).
+        context: How many tokens the server holds, shared by the requests it answers at a time.
+        parallel: How many requests it answers at a time; more wait their turn.
+        progress: Called with the bytes come and the bytes expected while the model is fetched.
 
     Raises:
-        ConfigError: the extra `local` is not installed, or `model` is no readable GGUF file. No process was started.
-        ModelUnavailable: the model could not be fetched, or the server did not start or did not stay up.
+        ConfigError: The extra `local` is not installed, or `model` is no readable GGUF file. No process was started.
+        ModelUnavailable: The model could not be fetched, or the server did not start or did not stay up.
 
     Leaving the block asks the process to end and kills it after 2 seconds; cancelling kills it at once. Either way it
     is gone when the block is left.
@@ -120,7 +120,7 @@ async def serve(
     """Keep the process that `command` starts running, and `server` told of it, for as long as the block runs.
 
     Raises:
-        ModelUnavailable: it did not start, or failed more often than `RESTARTS` and `BACKOFF` allow.
+        ModelUnavailable: It did not start, or failed more often than `RESTARTS` and `BACKOFF` allow.
     """
     child = ChildSpec(
         id=f"local model {server.model}",
@@ -157,7 +157,7 @@ async def run_server(
     """Run one process of `server`, from its start to its end, as the child of a supervisor.
 
     Raises:
-        ModelUnavailable: the process ended, or was not healthy within `start_timeout` seconds.
+        ModelUnavailable: The process ended, or was not healthy within `start_timeout` seconds.
     """
     async with open_owned_process(command(server.port)) as process:
         with trio.move_on_after(start_timeout) as starting:
