@@ -153,15 +153,24 @@ def _events(stream: Recorded) -> tuple[WireEvent, ...] | None:
                 data = stream.body[start : place + 1]
                 events.append(WireEvent(data, "noise", tuple(gives), decoder.terminal))
                 start = place + 1
-        if decoder.terminal and not decoder.done:
-            closing = tuple(decoder.close())
-            first = next(place for place, event in enumerate(events) if event.terminal)
-            events[first] = replace(events[first], gives=(*events[first].gives, *closing))
+        closing = decoder.close() if decoder.terminal and not decoder.done else []
     except StreamdError:
         return None
     if start < len(stream.body):
         events.append(WireEvent(stream.body[start:], "noise", terminal=decoder.terminal))
-    return tuple(events) if events and events[-1].terminal else None
+    return _settled(events, closing) if events and events[-1].terminal else None
+
+
+def _settled(events: list[WireEvent], closing: list[Chunk]) -> tuple[WireEvent, ...]:
+    """The events with closed calls and the end given by the first that is terminal: a client may stop reading there."""
+    first = next(place for place, event in enumerate(events) if event.terminal)
+    late = [chunk for event in events for chunk in event.gives if isinstance(chunk, ToolCall | Stop)]
+    kept = [
+        replace(event, gives=tuple(each for each in event.gives if not isinstance(each, ToolCall | Stop)))
+        for event in events
+    ]
+    kept[first] = replace(kept[first], gives=(*kept[first].gives, *late, *closing))
+    return tuple(kept)
 
 
 def _scenario(stream: Recorded, events: tuple[WireEvent, ...]) -> Scenario:
