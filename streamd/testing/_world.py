@@ -45,10 +45,10 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.wire = wire
-        self.url = stage.address.format(url=url, host=url.partition("//")[2], key=key)
+        self.url: str = stage.address.format(url=url, host=url.partition("//")[2], key=key)
         self.client = client
         self.stage = stage
-        self.observed = Observation(stage=stage)
+        self.observed: Observation = Observation(stage=stage)
         self._key = key + stage.key_tail
         self._trace = trace
         self._clock = clock
