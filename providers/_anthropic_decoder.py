@@ -44,9 +44,7 @@ class AnthropicMachine:
         self._told = Metadata()
         self._signatures: dict[int | None, str] = {}
         self._server_blocks: dict[int | None, ServerBlock] = {}
-        self._server_tools: dict[
-            str, str
-        ] = {}  # the names of the provider's tools, by the ids of their calls
+        self._server_tools: dict[str, str] = {}  # the provider's tools by the ids of their calls
         self._sources = Sources()
         self._stop_reason: str | None = None
         self._counts: dict[str, Any] = {}

@@ -53,9 +53,8 @@ class Folding:
     def _clear(self) -> None:
         self._parts: list[Part | None] = []  # None where a tool call has begun and is not closed
         self._places: dict[int, int] = {}
-        self._kind: type[Text] | type[Thinking] | type[Refusal] | None = (
-            None  # of the part that is still growing
-        )
+        # Of the part that is still growing.
+        self._kind: type[Text] | type[Thinking] | type[Refusal] | None = None
         self._pieces: list[str] = []
         self._usage: Usage | None = None
         self._metadata: Metadata | None = None

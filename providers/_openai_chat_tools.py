@@ -26,9 +26,8 @@ class ExecutedTools:
     __slots__ = ("_answered", "_calls")
 
     def __init__(self) -> None:
-        self._calls: list[
-            tuple[object, str]
-        ] = []  # the number on the wire and the tool of each call, in order
+        # The number on the wire and the tool of each call, in order.
+        self._calls: list[tuple[object, str]] = []
         self._answered: set[int] = set()
 
     def add(self, entries: list[Any], out: list[Chunk]) -> None:

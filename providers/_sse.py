@@ -51,9 +51,8 @@ class SSEDecoder:
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024, error_field: bool = False) -> None:
         self._limit = max_event_bytes
         self._error_field = error_field
-        self._head: bytes | None = (
-            b""  # the first bytes, until it is known whether they are a byte order mark
-        )
+        # The first bytes, until it is known whether they are a byte order mark.
+        self._head: bytes | None = b""
         self._tail = bytearray()  # what follows the last blank line, line ends normalised to LF
         self._after_cr = False
         self._id = b""

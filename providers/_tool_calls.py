@@ -50,9 +50,8 @@ class _Call:
         self.parts: list[str] = []
         self.size = 0
         self.given: dict[str, Any] | None = None  # arguments that came as an object, not as text
-        self.rivals: list[
-            _Call
-        ] = []  # earlier calls at the same index, which a fragment without id may continue
+        # Earlier calls at the same index, which a fragment without id may continue.
+        self.rivals: list[_Call] = []
         self.doubtful = False  # a fragment could have been its own or another's: it never closes
 
     @property
