@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, final
 
@@ -11,17 +11,10 @@ import httpx
 
 from streamd.providers import (
     FORMATS,
-    APIError,
-    Chunk,
     Context,
-    Decoder,
-    HTTPRequest,
-    KeepsState,
     Message,
-    Metadata,
     Options,
     Provider,
-    Resumable,
     Service,
     ToolCall,
     ToolResult,
@@ -34,17 +27,17 @@ from ._output import output_of
 from ._prompt import Prompt, messages_of
 from ._recording import Asked, Recording, load_recording
 from ._replay_playback import UNTIMED, Playback, PlayedRetry
+from ._replay_provider import NOWHERE, Replayed
 from ._replay_recut import Recut, check_recut
 from ._session import Session
 from ._session_plan import Plan
 from ._session_tree import open_plan
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
-from .errors import ConfigError, Truncated
+from .errors import ConfigError
 
 __all__ = ["replay"]
 
-NOWHERE = "http://replay.invalid/"
 PROMPT = "(a recording is replayed)"
 
 
@@ -104,7 +97,7 @@ async def replay(
     context = Context(messages_of(prompt))
     candidates = tuple(
         Candidate(
-            provider=_Replayed(each.provider, provider or _reader_of(each, path), playback),
+            provider=Replayed(each.provider, provider or _reader_of(each, path), playback),
             context=context,
             options=Options(each.model),
         )
@@ -156,81 +149,6 @@ def _reader_of(asked: Asked, path: str | os.PathLike[str]) -> Provider:
             f"({asked.wire or 'not named'}) is not known here: give provider="
         )
     return Service(asked.provider, wire, NOWHERE)
-
-
-@final
-class _Replayed:
-    """A provider that asks nobody: what it is asked for is in the recording."""
-
-    def __init__(self, name: str, reader: Provider, playback: Playback) -> None:
-        self._name = name
-        self._reader = reader
-        self._playback = playback
-
-    @property
-    def name(self) -> str:
-        """The recorded provider's name."""
-        return self._name
-
-    def request(self, context: Context, options: Options, /) -> HTTPRequest:
-        """A request that leads nowhere."""
-        return HTTPRequest("POST", NOWHERE, (), b"")
-
-    def decoder(self) -> Decoder:
-        """A decoder of the recorded wire."""
-        return _ReplayedDecoder(self._reader.decoder(), self._playback)
-
-    def resume(self, request: HTTPRequest, decoder: Decoder, /) -> tuple[HTTPRequest, Decoder] | None:
-        """How to read on, where the recorded session did."""
-        reader = self._reader
-        if not (
-            isinstance(reader, Resumable)
-            and isinstance(decoder, _ReplayedDecoder)
-            and self._playback.reads_on()
-        ):
-            return None
-        found = reader.resume(request, decoder.inner)
-        return None if found is None else (found[0], _ReplayedDecoder(found[1], self._playback))
-
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, /) -> APIError:
-        """The typed error for a recorded refusal, unless the session was cancelled while it came."""
-        if self._playback.cut:
-            self._playback.cancel()
-        return self._reader.error(status, headers, body)
-
-    def state(self, metadata: Metadata, /) -> Mapping[str, Any]:
-        """What the recorded provider keeps of a conversation on its own side."""
-        return self._reader.state(metadata) if isinstance(self._reader, KeepsState) else {}
-
-
-@final
-class _ReplayedDecoder:
-    """A decoder for which the body of a session that was cancelled ends there, after every byte before."""
-
-    def __init__(self, decoder: Decoder, playback: Playback) -> None:
-        self.inner = decoder
-        self._playback = playback
-
-    @property
-    def done(self) -> bool:
-        """Whether the provider's terminal evidence was seen."""
-        return self.inner.done
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the turn is complete should the body break off here."""
-        return self.inner.terminal
-
-    def feed(self, data: bytes, /) -> list[Chunk]:
-        """Decode the next bytes."""
-        return self.inner.feed(data)
-
-    def close(self) -> list[Chunk]:
-        """The body has ended, or this is where the session was cancelled."""
-        if self._playback.cut:
-            self._playback.cancel()
-            raise Truncated("the session that was recorded was cancelled here")
-        return self.inner.close()
 
 
 @final
