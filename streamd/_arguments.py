@@ -10,7 +10,7 @@ from typing import Any, TypeGuard, cast
 import msgspec
 import trio
 
-from streamd.providers import ModelSpec, Options, Secret
+from streamd.providers import HTTPRequest, ModelSpec, Options, Secret
 
 from ._retry import Retry
 from ._timers import Timeouts
@@ -20,7 +20,10 @@ __all__ = [
     "check_client",
     "check_id",
     "check_record",
+    "check_request",
     "check_runtime",
+    "check_seconds",
+    "check_server",
     "check_server_tools",
     "check_stream",
     "check_tool_calls",
@@ -80,6 +83,30 @@ def check_stream(*, high_watermark: object, timeouts: object) -> None:
     _check_count("high_watermark", high_watermark)
     if not isinstance(timeouts, Timeouts | None):
         raise ConfigError(f"timeouts must be a streamd.Timeouts, not {type(timeouts).__name__}")
+
+
+def check_server(
+    high_watermark: object, timeouts: object, fixture_path: object, decoder: object, name: object
+) -> None:
+    """Raise `ConfigError` for what cannot run a stream server."""
+    check_stream(high_watermark=high_watermark, timeouts=timeouts)
+    check_record(fixture_path, "fixture_path")
+    if decoder is not None and not callable(getattr(decoder, "feed", None)):
+        raise ConfigError(f"decoder must be a provider's decoder or None, not {type(decoder).__name__}")
+    if not isinstance(name, str | None):
+        raise ConfigError(f"name must be a text or None, not {type(name).__name__}")
+
+
+def check_request(request: object) -> None:
+    """Raise `ConfigError` for what is no request."""
+    if not isinstance(request, HTTPRequest):
+        raise ConfigError(f"a request is an HTTPRequest of streamd.providers, not {type(request).__name__}")
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Raise `ConfigError` for what is no time to wait."""
+    if not (isinstance(value, int | float) and value >= 0):
+        raise ConfigError(f"{name} must be a number of seconds, not {value!r}")
 
 
 def check_client(client: object, name: str = "client") -> None:

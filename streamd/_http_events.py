@@ -8,6 +8,8 @@ from typing import Any, cast
 import trio
 from msgspec import Struct
 
+from .errors import ConfigError
+
 __all__ = [
     "Call",
     "HTTPData",
@@ -17,6 +19,7 @@ __all__ = [
     "HTTPHeaders",
     "HTTPStatus",
     "ParserInput",
+    "sound_event",
 ]
 
 
@@ -62,6 +65,40 @@ class HTTPFailure(Struct, frozen=True):
 
 HTTPEvent = HTTPStatus | HTTPHeaders | HTTPData | HTTPDone | HTTPFailure
 """A response comes as a status, headers, any number of data, and then done; a failure can come at any point."""
+
+
+def sound_event(event: object) -> HTTPEvent:
+    """The event that somebody else's code gave, as the parser can take it.
+
+    Raises:
+        ConfigError: This is no event, or it holds something else than it says.
+    """
+    match event:
+        case HTTPData(data):
+            return event if type(data) is bytes else HTTPData(_bytes(data))
+        case HTTPHeaders(fields):
+            try:
+                return HTTPHeaders([(str.lower(name), _text(value)) for name, value in _pairs(fields)])
+            except (TypeError, ValueError) as exc:
+                raise ConfigError(f"HTTPHeaders holds no header fields: {exc}") from exc
+        case HTTPStatus(int()) | HTTPFailure(Exception()) | HTTPDone():
+            return event
+        case HTTPStatus() | HTTPFailure():
+            raise ConfigError(f"{type(event).__name__} holds something else: {event!r}")
+        case _:
+            raise ConfigError(f"an event is one of streamd's HTTP events, not {type(event).__name__}")
+
+
+def _bytes(data: object) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ConfigError(f"HTTPData holds bytes, not {type(data).__name__}")
+    return bytes(cast("bytes", data))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a value is a {type(value).__name__}")
+    return value
 
 
 class Call:

@@ -11,10 +11,10 @@ import trio
 from streamd.providers import Chunk, Context, Decoder, HTTPRequest, Message, ProviderSpec, resolve_model
 from streamd.supervisors import AlreadyRunning, ChildSpec, NotRunning, Restart
 
-from ._arguments import check_client, check_stream, conceal
+from ._arguments import check_client, check_request, check_seconds, check_server, conceal
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
-from ._http_events import Call, HTTPEvent
+from ._http_events import Call, HTTPEvent, sound_event
 from ._pipeline import Pipeline, Told
 from ._prompt import Prompt
 from ._recorder import Recorder
@@ -67,7 +67,7 @@ class StreamServer:
         decoder: Decoder | None = None,
         name: str | None = None,
     ) -> None:
-        check_stream(high_watermark=high_watermark, timeouts=timeouts)
+        check_server(high_watermark, timeouts, fixture_path, decoder, name)
         self._provider, self._model = resolve_model(conceal((provider, model)))
         self._name = name or "stream server"
         self._recorder = None
@@ -141,10 +141,9 @@ class StreamServer:
         Cancelling it takes back an event that was not taken in yet, and only that.
 
         Raises:
-            ConfigError: This is no event.
+            ConfigError: This is no event, or not what it says.
         """
-        if not isinstance(event, HTTPEvent):  # pyright: ignore[reportUnnecessaryIsInstance] - untyped callers
-            raise ConfigError(f"an event is one of streamd's HTTP events, not {type(event).__name__}")
+        event = sound_event(event)
         self._begin()
         if self._turn.finished.is_set():
             await trio.lowlevel.checkpoint()
@@ -192,6 +191,7 @@ class StreamServer:
         Raises:
             trio.TooSlowError: The model produced nothing for `progress_timeout` seconds of this call.
         """
+        check_seconds("progress_timeout", progress_timeout)
         turn, clock = self._turn, self._pipeline.clock
         began = trio.current_time()
         while not turn.finished.is_set():
@@ -214,8 +214,8 @@ class StreamServer:
         Args:
             task: A `TaskHandle` or `ChildRef` of `streamd.supervisors`.
         """
-        self._begin()
         self._followed.attach(task)
+        self._begin()
 
     async def start_http(
         self,
@@ -255,6 +255,7 @@ class StreamServer:
 
         It is recorded, and the secrets among its headers are kept out of errors.
         """
+        check_request(request)
         self._pipeline.note_request(request)
 
     def cancel(self) -> None:

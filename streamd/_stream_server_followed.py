@@ -10,7 +10,7 @@ import trio
 from streamd.supervisors import Exit
 
 from ._http_events import HTTPDone, HTTPEvent, HTTPFailure, ParserInput
-from .errors import ConnectionLost
+from .errors import ConfigError, ConnectionLost
 
 __all__ = ["Followed", "HTTPTask"]
 
@@ -33,7 +33,9 @@ class Followed:
         self._scope = trio.CancelScope()
 
     def attach(self, task: HTTPTask) -> None:
-        """Follow this task, and no other any more."""
+        """Follow this task, and no other any more. Raises `ConfigError` for what is none."""
+        if not callable(getattr(task, "wait", None)):
+            raise ConfigError(f"an HTTP task is a TaskHandle or a ChildRef, not {type(task).__name__}")
         self._task = task
         self._scope.cancel("another task was attached")
 

@@ -374,9 +374,64 @@ async def test_what_is_no_event_is_refused() -> None:
         assert await drain(server) == (["a"], None)
 
 
+NOTHING: Any = None
+TEXT: Any = "text"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        HTTPStatus(TEXT),
+        HTTPHeaders(NOTHING),
+        HTTPHeaders([TEXT]),
+        HTTPHeaders({"content-encoding": NOTHING}),
+        HTTPData(TEXT),
+        HTTPFailure(TEXT),
+    ],
+)
+async def test_an_event_of_wrong_values_is_refused(wrong: Any) -> None:
+    """It is the feeder's error, and the response goes on."""
+    async with fed_server() as server:
+        with pytest.raises(ConfigError, match=type(wrong).__name__):
+            await server.http_event(wrong)
+        await server.http_event(HTTPData(answer("a")))
+        assert await drain(server) == (["a"], None)
+
+
+async def test_an_events_bytes_may_be_of_any_kind_and_headers_an_iterator() -> None:
+    """Other libraries give a bytearray that they use again, and fields that can be gone through once."""
+    async with fed_server() as server:
+        data: Any = bytearray(answer("a"))
+        await server.http_event(HTTPHeaders(iter([("X-One", "1"), ("x-one", "2")])))
+        await server.http_event(HTTPData(data))
+        data.clear()
+        assert await drain(server) == (["a"], None)
+        assert (await server.await_metadata()).headers == {"x-one": "1, 2"}
+
+
+async def test_what_is_no_task_request_or_time_is_refused() -> None:
+    """The response goes on."""
+    async with fed_server() as server:
+        with pytest.raises(ConfigError, match="TaskHandle"):
+            server.attach_http_task(TEXT)
+        with pytest.raises(ConfigError, match="HTTPRequest"):
+            server.set_fixture_context(TEXT)
+        with pytest.raises(ConfigError, match="progress_timeout"):
+            await server.await_metadata(progress_timeout=TEXT)
+        await server.http_event(HTTPData(answer("a")))
+        assert await drain(server) == (["a"], None)
+
+
 @pytest.mark.parametrize(
     ("provider", "options"),
-    [("nobody", {}), (PROVIDER, {"timeouts": 3}), (("openai-compatible", {"nonsense": 1}), {})],
+    [
+        ("nobody", {}),
+        (PROVIDER, {"timeouts": 3}),
+        (("openai-compatible", {"nonsense": 1}), {}),
+        (PROVIDER, {"fixture_path": 3}),
+        (PROVIDER, {"decoder": 3}),
+        (PROVIDER, {"name": 3}),
+    ],
 )
 async def test_what_cannot_be_served_is_refused(provider: Any, options: Any) -> None:
     """An unknown provider, a wrong option: before anything runs."""
