@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import trio
 
-from streamd import Runtime, Session, StreamdError, Timeouts, open_runtime
+from streamd import RetryBudget, Runtime, Session, StreamdError, Timeouts, open_runtime
 
 from ._consumer import ConsumerLeft
 from ._stage import Beside
@@ -38,6 +38,7 @@ async def open_beside(world: World, beside: Beside, options: dict[str, Any]) -> 
                 on_full=beside.places or "wait",
                 connections=world.client,
                 drain=1.0,
+                retry_budget=RetryBudget(capacity=0) if beside.spent else RetryBudget(),
                 observer=observer,
             ) as runtime:
                 for _ in range(beside.sessions):

@@ -14,7 +14,8 @@ class Expect(Struct, frozen=True):
     come the run must fail, with one of `errors`: names of classes in `streamd.errors`, a subclass counting as its base,
     or `Stalled(idle)` and the like with the timer. `either` lifts both duties: completing and failing are as good.
     `final` says that the same request cannot succeed: no attempt may follow. `refusable` says that a client may refuse
-    the reply by its head, with one of `errors`: then it need not have told, or finished, what it did not read.
+    the reply by its head, with one of `errors`: then it need not have told, or finished, what it did not read. `unsent`
+    says that no request may be made at all, and `last` that no attempt may follow, whatever else struck.
 
     After a class may stand `/` and a phase, as in `ConnectionLost/send`.
     """
@@ -23,3 +24,5 @@ class Expect(Struct, frozen=True):
     either: bool = False
     final: bool = False
     refusable: bool = False
+    unsent: bool = False
+    last: bool = False

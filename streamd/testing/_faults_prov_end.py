@@ -196,6 +196,15 @@ ENDINGS: tuple[FaultKind, ...] = (
         wires=_CHAT,
     ),
     _kind(
+        "done_alone",
+        "The stream is nothing but what ends it: there is no answer that it could be the end of.",
+        lambda reply, strike: strike.with_events(
+            reply, *(replace(event, gives=(), fatal=True) for event in reply.events if event.kind == "end")
+        ),
+        "Truncated",
+        wires=("openai-chat", "anthropic-messages"),
+    ),
+    _kind(
         "finish_without_done",
         "Nothing comes after the first terminal evidence.",
         _finish_alone,

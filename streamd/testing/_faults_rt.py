@@ -77,6 +77,14 @@ def _places(stage: Stage, strike: Strike) -> Stage:
     return replace(stage, beside=Beside(sessions=2, places="refuse" if refuses else "wait"))
 
 
+def _spent(stage: Stage, _strike: Strike) -> Stage:
+    return replace(stage, beside=Beside(sessions=1, spent=True))
+
+
+def _no_more(_delivery: Delivery, _strike: Strike) -> Expect:
+    return Expect(last=True)
+
+
 def _full(stage: Stage, strike: Strike) -> Stage:
     return replace(stage, room=1, pace=strike.number(1.0))
 
@@ -169,6 +177,12 @@ RT: tuple[FaultKind, ...] = (
         "does not wait for one.",
         _places,
         values=("wait", "refuse"),
+    ),
+    _row(
+        "retry_budget_spent",
+        "The runtime has no retry left for its sessions: what fails is not tried again.",
+        _spent,
+        expect=_no_more,
     ),
     _row(
         "channel_full",

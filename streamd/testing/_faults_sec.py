@@ -15,7 +15,7 @@ from streamd.errors import ConfigError
 from ._failures import FAILURES
 from ._faults_http_status import refused
 from ._kind import FaultKind, Strike
-from ._outcomes import either, fails_with
+from ._outcomes import either, fails_with, unsent
 from ._reply import Edit, Reply
 from ._stage import Stage
 from ._wire_event import WireEvent
@@ -128,7 +128,7 @@ SEC: tuple[FaultKind, ...] = (
         "from a file with its newline.",
         phase="runtime",
         retry="NO",
-        expect=either("ConfigError"),
+        expect=unsent("ConfigError"),
         stage=_bad_key,
         values=tuple(_TAILS),
     ),

@@ -203,6 +203,15 @@ def _call_flood(reply: Reply, strike: Strike) -> Reply:
     return strike.with_events(reply, *reply.events[:at], *events, *reply.events[at:])
 
 
+def _unclosed_block(reply: Reply, strike: Strike) -> Reply:
+    call = struck_call(reply, strike)
+    if call is None:
+        return reply
+    last = max(at for at, event in enumerate(reply.events) if place_of(event) == call.index)
+    events = [*reply.events[: last + 1], *reply.events[last + 2 :]]
+    return settled(strike.with_events(reply, *events), {call.index: None})
+
+
 class _Indexed(msgspec.Struct):
     index: int = 0
 
@@ -258,6 +267,12 @@ INDEXES: tuple[FaultKind, ...] = (
         "A call comes twice, whole: it is run once.",
         _again,
         wires="openai-chat gemini gemini-array ollama-chat",
+    ),
+    _kind(
+        "block_unclosed",
+        "A call's block does not end, and the turn does: it must not be run.",
+        _unclosed_block,
+        wires="anthropic-messages bedrock-invoke",
     ),
     _kind(
         "call_flood",

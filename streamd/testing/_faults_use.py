@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from ._delivery import Delivery
+from ._expect import Expect
 from ._fault import At
 from ._kind import FaultKind, Strike
 from ._outcomes import NOTHING
+from ._reply import Repeat, Reply
 from ._stage import Reading, Stage
+from ._turn import TextPart, Turn
 
 __all__ = ["USE"]
 
@@ -37,11 +41,34 @@ def _rests(stage: Stage, strike: Strike) -> Stage:
     return replace(stage, reading="stops", reading_from=_chunks(strike), rest=strike.number(1000.0), room=1)
 
 
+def _hurries(stage: Stage, strike: Strike) -> Stage:
+    return replace(stage, total=strike.number(20.0))
+
+
+def _in_time(_delivery: Delivery, _strike: Strike) -> Expect:
+    return Expect(("Stalled(total)",), refusable=True)
+
+
+def _leaves_late(stage: Stage, _strike: Strike) -> Stage:
+    return replace(stage, reading="leaves", reading_from=1, rest=60.0)
+
+
+def _flood(reply: Reply, strike: Strike) -> Reply:
+    at = next((place for place, event in enumerate(reply.events) if event.kind == "text"), None)
+    if at is None:
+        return reply
+    turn = Turn((TextPart(("x" * 4096,)),))
+    text = next(event for event in strike.wire.events(turn, strike.turn) if event.kind == "text")
+    times = int(strike.number(96) * 1024 * 1024) // len(text.data)
+    return replace(reply, repeat=Repeat(reply.offset(at + 1), text, 0.0, times))
+
+
 def _row(
     name: str,
     summary: str,
     stage: Callable[[Stage, Strike], Stage],
     *,
+    expect: Callable[[Delivery, Strike], Expect] = NOTHING,
     sweep: tuple[str, ...] = (),
     values: tuple[str, ...] = (),
 ) -> FaultKind:
@@ -50,7 +77,7 @@ def _row(
         summary=summary,
         phase="consumer",
         retry="-",
-        expect=NOTHING,
+        expect=expect,
         stage=stage,
         sweep=sweep,
         values=values,
@@ -70,6 +97,22 @@ USE: tuple[FaultKind, ...] = (
         "reads on: backpressure reaches the server, and the silence is nobody's fault.",
         _rests,
         sweep=_PLACES,
+    ),
+    FaultKind(
+        name="use.unread_flood",
+        summary="The server sends so many MiB of text, 96 if no value is given, to an application that reads one chunk "
+        "and no more, and leaves after a minute: backpressure reaches the server.",
+        phase="body",
+        retry="-",
+        expect=NOTHING,
+        apply=_flood,
+        stage=_leaves_late,
+    ),
+    _row(
+        "in_a_hurry",
+        "The application gives the whole session so many seconds, 20 if no value is given.",
+        _hurries,
+        expect=_in_time,
     ),
     _row(
         "breaks_out",

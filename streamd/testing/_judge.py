@@ -54,6 +54,8 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
     found = [*_ending(observed, attempts), *_text(observed, attempts)]
     found += [*_usage(observed, attempts)]
     found += [*judge_tools(observed, attempts), *judge_retries(attempts), *_leaks(observed, key)]
+    if any(expected.unsent for attempt in attempts for expected in attempt.expect):
+        found.append(("leaked_secret", "a request was made with a key that no header may hold"))
     return Verdict(tuple(Finding(name, detail, repro) for name, detail in dict.fromkeys(found)))
 
 

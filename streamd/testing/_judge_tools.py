@@ -46,6 +46,8 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
         if {expected.final for expected in before.expect if expected.errors} == {True}:
             why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
             yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
+        if any(expected.last for expected in before.expect):
+            yield "retried_non_retryable", f"attempt {after.number} is one more than it may make"
         wanted = seconds_asked(before)
         if wanted is not None and after.at - before.at < wanted - 1e-6:
             waited = after.at - before.at

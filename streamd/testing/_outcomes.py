@@ -8,7 +8,7 @@ from ._delivery import Delivery
 from ._expect import Expect
 from ._kind import Strike
 
-__all__ = ["NOTHING", "after_cut", "either", "fails_with"]
+__all__ = ["NOTHING", "after_cut", "either", "fails_with", "unsent"]
 
 
 def fails_with(*errors: str, final: bool = False) -> Callable[[Delivery, Strike], Expect]:
@@ -25,6 +25,12 @@ def fails_with(*errors: str, final: bool = False) -> Callable[[Delivery, Strike]
 def either(*errors: str) -> Callable[[Delivery, Strike], Expect]:
     """The run completes, or fails with one of these."""
     expected = Expect(errors, either=True)
+    return lambda _delivery, _strike: expected
+
+
+def unsent(*errors: str) -> Callable[[Delivery, Strike], Expect]:
+    """The run fails with one of these before a request is made."""
+    expected = Expect(errors, either=True, unsent=True)
     return lambda _delivery, _strike: expected
 
 

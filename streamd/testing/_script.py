@@ -45,7 +45,11 @@ def script(reply: Reply) -> Script:
             if isinstance(step, Flood) and math.isinf(step.times):
                 return tuple(steps)
     if reply.cut is None and reply.surplus:
-        steps.append(reply.surplus)
+        last = steps[-1]
+        if reply.coalesced and isinstance(last, bytes):
+            steps[-1] = last + reply.surplus
+        else:
+            steps.append(reply.surplus)
     if ending == "stall" and reply.reading != "whole":
         steps.append(Delay(math.inf))  # without reading on
     elif ending in _ENDINGS:

@@ -30,6 +30,9 @@ __all__ = ["simulate"]
 
 OWN_HOST = "memory.test"
 
+LARGEST = 32 * 1024 * 1024
+"""Bytes: what one event may be, on the wire whose events may be the largest."""
+
 BUFFER = 64 * 1024
 """Bytes on their way in one direction of a simulated connection, as in the buffers of a socket."""
 
@@ -91,6 +94,7 @@ def simulate(
             left_open = sum(not stream.closed for stream in network.clients)
             # Those that the client keeps for the next request are its own.
             world.observed.leaked_sockets = left_open - transport.connections_idle
+            world.observed.grown = _unread(trace, network)
             world.observed.captured += [
                 (f"a request to {network.hosts[request.connection][0]}", str(request.headers))
                 for request in network.requests
@@ -109,6 +113,12 @@ def simulate(
         observed.captured.append(("the error's traceback with locals", full_traceback(observed.error)))
     verdict = judge(observed, trace, key=key, repro=repro_line(app, scenario, faults, wire, seed))
     return Run(scenario, faults, wire, seed, observed, trace, verdict)
+
+
+def _unread(trace: Trace, network: SimulatedNetwork) -> int:
+    """Bytes that one connection took, beyond whole events and one that may yet be whole: somebody must keep them."""
+    whole = sum(attempt.reply.offset(attempt.delivery.events) for attempt in trace.attempts)
+    return max(0, max((record.sent for record in network.connections), default=0) - whole - LARGEST)
 
 
 async def _drive(app: App, world: World, limit: float, max_steps: int) -> None:

@@ -64,12 +64,14 @@ class Beside(Struct, frozen=True, kw_only=True):
         places: Whether they hold all places that the runtime has: until its own session is waited for, or for good,
             and the runtime refuses; None for places enough.
         live: Whether they are still open when the runtime's block is left.
+        spent: Whether the runtime has no retry left for its sessions.
     """
 
     sessions: int = 1
     crash: bool = False
     places: Literal["wait", "refuse"] | None = None
     live: bool = False
+    spent: bool = False
 
 
 class Stage(Struct, frozen=True, kw_only=True):
@@ -84,8 +86,9 @@ class Stage(Struct, frozen=True, kw_only=True):
         pace: Seconds that the consumer takes for each chunk.
         reading: How it reads.
         reading_from: After how many chunks that begins.
-        rest: Seconds for which it does not read, where it stops.
+        rest: Seconds for which it does not read, where it stops; and before it leaves, if they are finite.
         room: How many chunks may be held for it unread; as the application likes it if None.
+        total: Seconds that it gives the whole session; as it likes if None.
         hook: Which of its own functions raises.
         crash: What goes wrong in a session's own task.
         beside: What else is in the same runtime; None for no runtime.
@@ -106,6 +109,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     reading_from: int = 0
     rest: float = math.inf
     room: int | None = None
+    total: float | None = None
     hook: Hook | None = None
     crash: Crash | None = None
     beside: Beside | None = None

@@ -55,6 +55,8 @@ def _open(world: World, options: dict[str, Any]) -> AbstractAsyncContextManager[
     given: dict[str, Any] = {"client": world.client, "tools": world.tools}
     if stage.room is not None:
         given["high_watermark"] = stage.room
+    if stage.total is not None:
+        given["timeouts"] = Timeouts(total=stage.total)
     if stage.hook == "approve":
         given["approve"] = _fail
     given |= options

@@ -172,16 +172,24 @@ class World:
 
     def _tool(self, call: CallPart) -> Tool:
         async def run(context: ToolContext, **arguments: Any) -> object:
-            return await self.ran_tool(context.call.id, context.call.name, arguments)
+            given = {name: value for name, value in arguments.items() if value != _ABSENT}
+            return await self.ran_tool(context.call.id, call.name, given)
 
-        # A tool is described by its signature: that of the arguments with which the scenario calls it.
+        # A tool is described by its signature: that of the arguments with which the scenario calls it. All have a
+        # default, as no check of the arguments is to stand in for that of the call.
         keyword = inspect.Parameter.KEYWORD_ONLY
         described: Any = run
         described.__signature__ = inspect.Signature(
-            [inspect.Parameter(name, keyword) for name in ("context", *call.arguments)]
+            [
+                inspect.Parameter("context", keyword),
+                *(inspect.Parameter(name, keyword, default=_ABSENT) for name in call.arguments),
+            ]
         )
         described.__annotations__ = {"context": ToolContext, **dict.fromkeys(call.arguments, Any)}
         return Tool(run, name=call.name, description=f"The tool {call.name}.")
+
+
+_ABSENT = "(not given)"
 
 
 def _spoil(value: object) -> None:
