@@ -81,7 +81,7 @@ GUARDS = (
         "providers/_openai_chat_decoder.py",
         "        if not self._answered:\n",
         "        if False:\n",
-        Strike(("sse.only_noise", "prov.*"), wires=("openai-chat",)),
+        "prov.done_alone",
     ),
     guard(
         "unterminated last event",
@@ -124,7 +124,7 @@ GUARDS = (
         "            chunks = self._decoder.feed(data)\n        except StreamdError as error:\n"
         "            self._deliver(error.chunks)\n",
         "            chunks = self._decoder.feed(data)\n        except StreamdError as error:\n",
-        Strike(("json.invalid@event:3", "json.invalid@event:2"), besides=("net.coalesce",)),
+        Strike(("json.invalid@event:3 x*",), besides=("net.coalesce x*",)),
     ),
     guard(
         "error inside a 200",
@@ -208,7 +208,7 @@ GUARDS = (
         _AWS,
         "        if crc32(data[:8]) != checksum:",
         "        if False:",
-        Strike(("sse.aws_bad_prelude_crc", "sse.aws_bitflip"), wires=("bedrock-converse",)),
+        Strike(("sse.aws_bad_prelude_crc", "sse.aws_bitflip"), wires=("bedrock-converse",), seeds=20),
     ),
     guard(
         "wrong UTF-8",
@@ -233,7 +233,7 @@ GUARDS = (
         "providers/_sse.py",
         "            self._after_cr = data[-1] == 13\n",
         "            pass\n",
-        Strike(("sse.crlf",), besides=("net.slice=1",)),
+        Strike(("net.slice=1",), besides=("sse.multi_data_line", "sse.crlf")),
     ),
     guard(
         "byte order mark",
@@ -241,8 +241,7 @@ GUARDS = (
         "providers/_sse.py",
         "        if head.startswith(_BOM):",
         "        if False:",
-        "sse.bom",
-        "sse.bom_split",
+        Strike(("sse.bom", "sse.bom_split"), wires=ALL_WIRES),
     ),
     # Limits
     guard(
@@ -251,8 +250,7 @@ GUARDS = (
         "providers/_sse.py",
         "        if len(tail) > self._limit + 2:",
         "        if False:",
-        "sse.endless_line",
-        "sse.endless_event",
+        "sse.endless_line=96",
     ),
     guard(
         "size of a line",
@@ -260,7 +258,7 @@ GUARDS = (
         "providers/_ndjson.py",
         "        if len(self._tail) > self._limit + 1:",
         "        if False:",
-        Strike(("sse.ndjson_endless_line",), wires=("ollama-chat",)),
+        Strike(("sse.ndjson_endless_line=96",), wires=("ollama-chat",)),
     ),
     guard(
         "size of an element",
@@ -300,7 +298,7 @@ GUARDS = (
         "streamd/_parser.py",
         "                    if len(self._body) >= ERROR_BODY_LIMIT:",
         "                    if False:",
-        "http.error_body_endless=flood",
+        "http.error_body_endless=flood x*",
     ),
     guard(
         "time for an error's body",
@@ -308,7 +306,7 @@ GUARDS = (
         "streamd/_producer.py",
         "                        with trio.move_on_after(ERROR_BODY_SECONDS):",
         "                        with trio.move_on_after(3000.0):",
-        "http.error_body_endless=trickle",
+        "http.error_body_endless=trickle x*",
     ),
     Guard(
         "size of a head",
@@ -358,7 +356,7 @@ GUARDS = (
         "providers/_anthropic_decoder.py",
         "        calls = [call for call in calls if call.index in self._closed_calls]\n",
         "",
-        Strike(("tool.*", "sse.dropped_event"), wires=("anthropic-messages",)),
+        "tool.block_unclosed",
     ),
     guard(
         "arguments are an object",
@@ -411,7 +409,7 @@ GUARDS = (
         "streamd/_tool_run.py",
         "                scope.deadline = began + (math.inf if self._timeout is None else self._timeout)",
         "                pass",
-        Strike(("tool.*", "rt.cancel_during_tool")),
+        "tool.hangs",
     ),
     guard(
         "failing tool",
@@ -419,7 +417,7 @@ GUARDS = (
         "streamd/_tool_run.py",
         "        except Exception as exc:  # noqa: BLE001  (whatever it is, the model is told)",
         "        except _Failure as exc:",
-        "tool.*",
+        "tool.raises",
     ),
     guard(
         "effectful fence",
@@ -427,7 +425,7 @@ GUARDS = (
         "streamd/_tool_run.py",
         "            if not self.tool.idempotent:",
         "            if False:",
-        Strike(("tool.*",), app="effects"),
+        Strike(("tool.raises",), app="effects"),
     ),
     # Time
     guard(
@@ -468,7 +466,11 @@ GUARDS = (
         "streamd/_conversation.py",
         "            with trio.move_on_after(math.inf if total is None else total) as limit:",
         "            with trio.move_on_after(math.inf) as limit:",
-        Strike(("time.keepalive_forever", "http.429_retry_after=90 x*"), app="hurried"),
+        Strike(
+            ("time.keepalive_forever", "time.slow_but_live", "http.429_retry_after=90 x*"),
+            besides=("use.in_a_hurry",),
+            limit=60.0,
+        ),
     ),
     guard(
         "connect timer",
@@ -492,7 +494,7 @@ GUARDS = (
         "streamd/_timers.py",
         "            self._byte_at += pause\n            self._progress_at += pause\n",
         "",
-        "use.stops_reading",
+        Strike(("use.stops_reading",), besides=("net.lockstep", "time.slow_but_live")),
         "use.slow",
     ),
     guard(
@@ -501,7 +503,7 @@ GUARDS = (
         "streamd/_parser.py",
         "LINGER = 0.05",
         "LINGER = float('inf')",
-        "time.stall_after_terminal",
+        Strike(("time.stall_after_terminal",), limit=10.0),
     ),
     # Whether, when and where it is tried again
     guard(
@@ -510,8 +512,7 @@ GUARDS = (
         "streamd/_recovery.py",
         "    return not failed.delivered or (retry.restart and not failed.acted)",
         "    return True",
-        "net.fin",
-        "net.reset",
+        Strike(("net.fin", "net.reset"), app="trusting"),
     ),
     guard(
         "voided output",
@@ -584,8 +585,7 @@ GUARDS = (
         "streamd/_retry.py",
         "        if not error.retryable or retries >= self.max_retries:",
         "        if not error.retryable:",
-        "http.503",
-        "net.refuse",
+        Strike(("http.503", "net.refuse"), limit=120.0),
     ),
     guard(
         "count of the retries",
@@ -593,7 +593,7 @@ GUARDS = (
         "streamd/_attempts.py",
         "                state.retries += 1\n",
         "",
-        "http.503",
+        Strike(("http.503",), limit=120.0),
     ),
     guard(
         "shared retry budget",
@@ -664,13 +664,22 @@ GUARDS = (
         "h1.early_hints_103",
         "h1.100_continue",
     ),
-    guard(
+    Guard(
         "header characters",
         "a key that no header may hold is refused, and not sent",
-        "streamd/_http1.py",
-        "        if found := _NOT_A_VALUE.search(value):",
-        "        if found := None:",
-        Strike(("sec.bad_key",), wires=ALL_WIRES),
+        (
+            Edit(
+                "streamd/_http1.py",
+                "        if found := _NOT_A_VALUE.search(value):",
+                "        if found := _NOT_A_VALUE.search(b''):",
+            ),
+            Edit(
+                "providers/_headers.py",
+                '    bad = next((at for at, char in enumerate(text) if not "!" <= char <= "~"), None)',
+                "    bad = None",
+            ),
+        ),
+        (Strike(("sec.bad_key",)),),
     ),
     guard(
         "surplus bytes",
@@ -687,9 +696,7 @@ GUARDS = (
         "streamd/_http_exchange.py",
         "            reader.reusable\n            and self._sent",
         "            self._sent",
-        "http.empty_200",
-        "net.*",
-        "h1.*",
+        Strike(("time.stall_after_terminal",), limit=60.0),
     ),
     guard(
         "stillness before reuse",
@@ -724,9 +731,7 @@ GUARDS = (
         "streamd/_http_connections.py",
         "        await trio.aclose_forcefully(connection.stream)",
         "        await connection.stream.aclose()",
-        Strike(("net.slow_close",), besides=("net.fin",)),
-        "net.slow_close",
-        "rt.cancel_during_close",
+        Strike(("time.stall_after_terminal",), besides=("net.slow_close=30 x*",), limit=10.0),
     ),
     guard(
         "close where logging fails",
@@ -787,8 +792,8 @@ GUARDS = (
         "net.reset",
     ),
     guard(
-        "keys in a refusal",
-        "what a server repeats of the key in a refusal is masked before anybody has it",
+        "keys in a traceback",
+        "the bytes of a request, which hold the key, show in no traceback with locals",
         "streamd/_http1.py",
         '    return memoryview(b"\\r\\n".join(lines))',
         '    return b"\\r\\n".join(lines)  # type: ignore[return-value]',

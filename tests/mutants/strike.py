@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
-import trio
 from msgspec.structs import replace
 
-from streamd import Retry, Timeouts
+from streamd import Retry, StreamdError, Text, open_session
 from streamd.testing import (
     CATALOGUE,
     NAMED,
@@ -59,6 +58,7 @@ class Strike:
         scenarios: The conversations.
         seeds: How many seeds each run is made with.
         steps: Whether the first fault strikes at every scheduler step in turn.
+        limit: Virtual seconds after which a run hangs.
     """
 
     faults: tuple[str, ...]
@@ -68,6 +68,19 @@ class Strike:
     scenarios: tuple[str, ...] = ("one_tool",)
     seeds: int = 1
     steps: bool = False
+    limit: float = 3600.0
+
+
+async def trusting(world: World) -> None:
+    """An application that did not ask for turns to be restarted, and so does not look for what takes one back."""
+    try:
+        async with open_session(world.model, world.prompt, client=world.client, tools=world.tools) as session:
+            async for chunk in session:
+                if isinstance(chunk, Text):
+                    world.said(chunk.text)
+            world.finished(session.snapshot.stop_reason)
+    except StreamdError as error:
+        world.failed(error)
 
 
 async def with_fallback(world: World) -> None:
@@ -85,20 +98,13 @@ async def with_effects(world: World) -> None:
     await streamd_app_with(retry=Retry(restart=True), tools=tools)(world)
 
 
-async def from_another_task(world: World) -> None:
-    """A session that is read in another task than the one that opened it."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(streamd_app, world)
-
-
 APPS: dict[str, App] = {
     "streamd": streamd_app,
     "once": streamd_app_with(retry=None),
     "restart": streamd_app_with(retry=Retry(restart=True)),
-    "hurried": streamd_app_with(timeouts=Timeouts(total=20.0)),
     "fallback": with_fallback,
     "effects": with_effects,
-    "task": from_another_task,
+    "trusting": trusting,
 }
 """What is struck: streamd as it comes, and with what an application can ask of it besides."""
 
@@ -128,7 +134,7 @@ def runs(strike: Strike) -> Iterator[Run]:
                 app, NAMED[name], *plan[:-1], wire=wire, seed=seed, fault=fault, max_steps=STEPS
             )
         else:
-            yield simulate(app, NAMED[name], *plan, wire=wire, seed=seed, max_steps=STEPS)
+            yield simulate(app, NAMED[name], *plan, wire=wire, seed=seed, limit=strike.limit, max_steps=STEPS)
 
 
 def found_by(strikes: list[Strike], *, all_of_them: bool = False) -> dict[str, Any] | None:
