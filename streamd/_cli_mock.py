@@ -40,7 +40,7 @@ def add_mock(commands: Any) -> None:
         help="a scenario as TOML, a session that --record wrote, or one that has a name; hello if not given",
     )
     parser.add_argument("--host", default="127.0.0.1", metavar="HOST", help="127.0.0.1, localhost or ::1")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="any free one if not given")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="any free one if not given")
     parser.add_argument(
         "--wire", metavar="WIRE", help="answer every request in this wire; in that of its path if not given"
     )
@@ -55,3 +55,10 @@ def add_mock(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="what the faults leave open is drawn from it"
     )
+
+
+def _port(text: str) -> int:
+    # The system's own look-up takes a larger number for another port, and says nothing.
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: it is a number from 0 to 65535")
+    return int(text)

@@ -69,6 +69,7 @@ def cost(model: ModelSpec, used: Usage | Response, *, at: datetime | None = None
     Raises:
         ConfigError: The extra is not installed, or the model is not given as a provider and a name.
     """
+    _check(used, at)
     provider, name = _named(model)
     table = _TABLES.get(provider)
     if table is None:
@@ -86,6 +87,13 @@ def cost(model: ModelSpec, used: Usage | Response, *, at: datetime | None = None
             return None
         found += Cost(price.input_price, price.output_price, price.total_price)
     return found
+
+
+def _check(used: object, at: object) -> None:
+    if not isinstance(used, Usage | Response):
+        raise ConfigError(f"a cost is that of a Usage or a Response, not {type(used).__name__}")
+    if not isinstance(at, datetime | None):
+        raise ConfigError(f"at is a datetime or None, not {type(at).__name__}")
 
 
 def _prices() -> ModuleType:

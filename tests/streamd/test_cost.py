@@ -116,6 +116,13 @@ def test_a_model_without_a_provider_is_refused(model: Any) -> None:
         cost(model, Usage())
 
 
+@pytest.mark.parametrize(("used", "at"), [(None, None), ("text", None), (Usage(), "today"), (Usage(), 3)])
+def test_what_is_no_usage_and_no_time_is_refused(used: Any, at: Any) -> None:
+    """A price of something else would be none."""
+    with pytest.raises(ConfigError, match=r"not (NoneType|str|int)$"):
+        cost(CLAUDE, used, at=at)
+
+
 def test_the_command_line_tells_it_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line, and none for what has no price or where there is no table."""
     response = answered(Usage(1000, 100))

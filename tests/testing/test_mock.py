@@ -145,6 +145,14 @@ def test_what_makes_no_sense_is_refused(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "99999999", "http"])
+def test_a_port_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    """It is not taken for another: the exit code is 2."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["mock", "--port", port])
+    assert f"{port!r} is no port" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """The exit code is 1."""
     with serve_in_thread(ONE_TOOL) as taken:
