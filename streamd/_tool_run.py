@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -138,10 +139,10 @@ class ToolRun:
         if self._approve is None:
             return
         verdict = self._approve(self.call)
-        if not isinstance(verdict, bool | str):
+        if inspect.isawaitable(verdict):
             verdict = await verdict
         if verdict is not True:
-            raise _Refused(verdict or "the call was denied")
+            raise _Refused((isinstance(verdict, str) and verdict) or "the call was denied")
 
     async def _attempt(self, arguments: Mapping[str, Any]) -> object:
         scope = trio.CancelScope()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
 from ._tool_context import ToolContext
 from .errors import ToolError
 
-__all__ = ["Signature", "signature_of"]
+__all__ = ["Signature", "inner_function", "signature_of"]
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -27,6 +28,13 @@ class Signature(msgspec.Struct, frozen=True):
     context: str | None
 
 
+def inner_function(function: object) -> object:
+    """What `functools.partial` was given: a name, a docstring and type hints are the function's own."""
+    while isinstance(function, functools.partial):
+        function = cast("functools.partial[object]", function).func
+    return function
+
+
 def signature_of(function: Callable[..., object], label: str) -> Signature:
     """Read a function's signature.
 
@@ -36,7 +44,8 @@ def signature_of(function: Callable[..., object], label: str) -> Signature:
     if not callable(function):
         raise ToolError(f"a tool is made of a function, not of {type(function).__name__}")
     try:
-        described = function if inspect.isroutine(function) else type(function).__call__
+        inner = inner_function(function)
+        described = inner if inspect.isroutine(inner) else type(inner).__call__
         hints = typing.get_type_hints(described, include_extras=True)
         parameters = inspect.signature(function).parameters.values()
     except Exception as exc:  # a hint given as text is evaluated, and may raise anything

@@ -16,7 +16,7 @@ from streamd.providers import ToolSpec
 from ._arguments import is_whole
 from ._tool_context import ToolContext
 from ._tool_places import Place
-from ._tool_schema import signature_of
+from ._tool_schema import inner_function, signature_of
 from .errors import ToolError
 
 __all__ = ["Tool", "tool", "tools_by_name"]
@@ -45,12 +45,13 @@ class Tool:
         function = self._function
         self._is_async = inspect.iscoroutinefunction(function)
         _check_texts(name, description)
-        label = name or str(getattr(function, "__name__", type(function).__name__))
+        inner = inner_function(function)
+        label = name or str(getattr(inner, "__name__", type(inner).__name__))
         self._signature = signature_of(function, label)
         _check_marks(label, timeout, concurrency, idempotent=idempotent, effectful=effectful)
         self.spec: ToolSpec = ToolSpec(
             name=label,
-            description=description if description is not None else inspect.getdoc(function) or "",
+            description=description if description is not None else inspect.getdoc(inner) or "",
             input_schema=self._signature.schema,
         )
         # The function's own attributes stay its own: they could stand in for this object's.

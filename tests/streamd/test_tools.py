@@ -1,5 +1,6 @@
 """Tools: what a model is told of a function, and what a call of it becomes."""
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -61,6 +62,15 @@ def test_nested_types_keep_their_definitions() -> None:
     assert "Place" in travel.spec.input_schema["$defs"]
     assert travel.bind({"to": {"name": "x"}}) == {"to": Place("x"), "via": []}
     assert repr(travel) == "<streamd.Tool 'go'>"
+
+
+def test_a_partial_function_is_a_tool() -> None:
+    """What is bound by place is not described, and what is bound by name is a default; the name is the function's."""
+    made = tool(functools.partial(weather.function, "Oslo", days=3))
+    assert made.name == "weather"
+    assert made.spec.description == "The weather of a city."
+    assert made.spec.input_schema["properties"].keys() == {"unit", "days"}
+    assert made.bind({}) == {"unit": "c", "days": 3}
 
 
 async def test_a_tool_can_still_be_called() -> None:
@@ -322,6 +332,18 @@ async def test_a_call_can_be_denied(verdict: bool | str, content: str) -> None:
     (result,) = await run([plain], call("plain", {"n": 1}), approve=approve)
     assert result.content == content
     assert asked == [call("plain", {"n": 1})]
+
+
+@pytest.mark.parametrize("waited", [False, True])
+@pytest.mark.parametrize("verdict", [None, 1, b"yes", [True]])
+async def test_only_true_allows_a_call(verdict: Any, waited: bool) -> None:
+    """Whatever else an approval hook gives is a denial, and its reason only where that is a text."""
+
+    async def later() -> Any:
+        return verdict
+
+    (result,) = await run([plain], call("plain", {"n": 1}), approve=lambda _: later() if waited else verdict)
+    assert (result.content, result.is_error) == ("Error: the call was denied", True)
 
 
 async def test_no_timeout() -> None:
