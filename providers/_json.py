@@ -16,6 +16,7 @@ __all__ = [
     "is_finite",
     "is_list",
     "is_object",
+    "is_text",
     "load",
     "read",
 ]
@@ -38,7 +39,7 @@ def read(decoder: msgspec.json.Decoder[_S], data: bytes) -> _S:
         ValueError: It is no JSON object (or one of `UNREADABLE`, for what nothing can read).
     """
     # msgspec does not look into what it passes over: a name with a byte that is wrong would be one it does not know.
-    if not data.isascii() and not _is_text(data):
+    if not data.isascii() and not is_text(data):
         raise ValueError("it is not UTF-8")
     try:
         return decoder.decode(data)
@@ -100,7 +101,8 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _is_text(data: bytes) -> bool:
+def is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8, surrogates included."""
     try:
         data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:

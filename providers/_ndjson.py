@@ -39,19 +39,50 @@ class NDJSONDecoder:
             EventTooLarge: A line passed the limit. Lines complete before it are returned first: where there are any,
                 this is raised by the next call, and `failure` holds it until then.
         """
+        lines = self.lines(self.raw(data))
+        if self._failure is not None and not lines:
+            raise self._failure
+        return lines
+
+    def raw(self, data: bytes) -> list[bytes]:
+        """The lines these bytes complete as they came, blank ones and carriage returns included.
+
+        Raises:
+            EventTooLarge: As `feed` does.
+        """
         if self._failure is not None:
             raise self._failure
-        events: list[ServerSentEvent] = []
         if b"\n" in data:
-            lines = (bytes(self._tail) + data if self._tail else data).split(b"\n")
-            self._tail = bytearray(lines.pop())
-            self._take(lines, events)
+            whole = bytes(self._tail) + data if self._tail else data
+            texts = whole.split(b"\n")
+            self._tail = bytearray(texts.pop())
+            self._end += len(whole) - len(self._tail)
+            if len(whole) > self._limit:
+                self._check(texts)
         else:
+            texts = []
             self._tail += data
         if len(self._tail) > self._limit + 1:  # a carriage return may still be the line's end
             self._fail()
-        if self.failure is not None and not events:
-            raise self.failure
+        return texts
+
+    def lines(self, texts: list[bytes]) -> list[ServerSentEvent]:
+        """The lines among the last of those that came last.
+
+        Args:
+            texts: What `raw` gave, or the last of it.
+        """
+        events: list[ServerSentEvent] = []
+        end = self._end - sum(map(len, texts)) - len(texts)
+        for text in texts:
+            start, end = end, end + len(text) + 1
+            if text[-1:] != b"}" or not start:  # as of nearly every line
+                text = text.removesuffix(b"\r")
+                line = self._line(text, start, end)
+            else:
+                line = ServerSentEvent(text, b"", b"", end)
+            if line is not None:
+                events.append(line)
         return events
 
     def pending(self) -> ServerSentEvent | None:
@@ -59,21 +90,14 @@ class NDJSONDecoder:
         text = bytes(self._tail).removesuffix(b"\r")
         return self._line(text, self._end, self._end + len(self._tail)) if len(text) <= self._limit else None
 
-    def _take(self, lines: list[bytes], events: list[ServerSentEvent]) -> None:
-        end = self._end
-        for text in lines:
-            start, end = end, end + len(text) + 1
-            if text[-1:] != b"}" or not start:  # as of nearly every line
-                text = text.removesuffix(b"\r")
-                line = self._line(text, start, end)
-            else:
-                line = ServerSentEvent(text, b"", b"", end)
-            if len(text) > self._limit:
+    def _check(self, texts: list[bytes]) -> None:
+        """Leave out the first line that is too long, and all after it."""
+        for place, text in enumerate(texts):
+            if len(text.removesuffix(b"\r")) > self._limit:
+                self._end -= sum(len(lost) + 1 for lost in texts[place:])
+                del texts[place:]
                 self._fail()
                 break
-            if line is not None:
-                events.append(line)
-        self._end = end
 
     def _line(self, text: bytes, start: int, end: int) -> ServerSentEvent | None:
         if not start:

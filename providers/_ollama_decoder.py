@@ -7,7 +7,7 @@ import json
 
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import is_finite, read
+from ._json import UNREADABLE, is_finite, is_text, read
 from ._logprobs import score
 from ._ollama_events import EVENTS, OllamaCall, OllamaEvent, OllamaFunction, OllamaMessage
 from ._tool_calls import ToolCallAssembly
@@ -53,9 +53,8 @@ class OllamaMachine:
         if name == b"error":
             raise in_stream_error(data)
         event = read(EVENTS, data)
-        if not self._named and event.model:
-            self._named = True
-            out.append(Metadata(None, event.model))
+        if not self._named:
+            self._name(event, out)
         if event.message is not None:
             self._message(event.message, out)
         if event.logprobs:
@@ -67,6 +66,31 @@ class OllamaMachine:
         if event.done:
             self._finish = event.done_reason or None
             self.finish(out)
+
+    def lines(self, lines: list[bytes], out: list[Chunk]) -> int:
+        """Take the first lines, as far as each only goes on with the message; how many these are."""
+        decode = EVENTS.decode
+        for taken, line in enumerate(lines):
+            if not line.isascii() and not is_text(line):
+                return taken
+            try:
+                event = decode(line)
+            except UNREADABLE:
+                return taken
+            message = event.message
+            if message is None or message.tool_calls or message.images:
+                return taken
+            if event.done or event.logprobs or event.error or event.object or event.type:
+                return taken
+            if event.eval_count is not None or event.prompt_eval_count is not None:
+                return taken
+            if not self._named:
+                self._name(event, out)
+            if message.thinking:
+                out.append(Thinking(message.thinking))
+            if message.content:
+                out.append(Text(message.content))
+        return len(lines)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """An answer that was not streamed, written over several lines: as if it were one."""
@@ -87,6 +111,11 @@ class OllamaMachine:
         out += calls
         out.append(Stop(reason, self._usage, raw))
         self.done = True
+
+    def _name(self, event: OllamaEvent, out: list[Chunk]) -> None:
+        if event.model:
+            self._named = True
+            out.append(Metadata(None, event.model))
 
     def _message(self, message: OllamaMessage, out: list[Chunk]) -> None:
         if message.thinking:

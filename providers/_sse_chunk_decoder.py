@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ._api_errors import in_stream_error
 from ._event_decoder import EventDecoder, malformed
@@ -32,8 +33,10 @@ class SSEChunkDecoder(EventDecoder):
     Args:
         machine: The wire's own part.
         arrays: Whether the server may stream a JSON array in the place of events: then `[` begins one.
-        lines: Whether the server streams a JSON object a line in the place of events: then `{` begins the first of
-            them, except where its line ends right after it, as in a document that was written to be read.
+        lines: Given where the server streams a JSON object a line in the place of events: then `{` begins the first
+            of them, except where its line ends right after it, as in a document that was written to be read. It is
+            given the lines that come in one read together, and says how many of the first it has taken; the others
+            are events of the machine.
         max_event_bytes: The most one event, or a whole document, may take.
     """
 
@@ -42,7 +45,7 @@ class SSEChunkDecoder(EventDecoder):
         machine: EventMachine,
         *,
         arrays: bool = False,
-        lines: bool = False,
+        lines: Callable[[list[bytes], list[Chunk]], int] | None = None,
         max_event_bytes: int = _MAX_BYTES,
     ) -> None:
         super().__init__(machine)
@@ -75,9 +78,9 @@ class SSEChunkDecoder(EventDecoder):
         line = start[1:].lstrip(b" \t")
         if start[:1] == b"[" and self._arrays:
             self._frames = JSONArrayDecoder(max_event_bytes=self._limit)
-        elif start[:1] == b"{" and self._lines and not line and len(self._head) < _QUOTED:
+        elif start[:1] == b"{" and self._lines is not None and not line and len(self._head) < _QUOTED:
             return
-        elif start[:1] == b"{" and self._lines and line[:1] not in b"\r\n":
+        elif start[:1] == b"{" and self._lines is not None and line[:1] not in b"\r\n":
             self._frames = NDJSONDecoder(max_event_bytes=self._limit)
         elif start[:1] in (b"<", b"{", b"["):
             self._body = bytearray()
@@ -102,7 +105,8 @@ class SSEChunkDecoder(EventDecoder):
         machine = self._machine
         if not self._any and len(self._head) < _QUOTED:
             self._head += data[: _QUOTED - len(self._head)]
-        for event in frames.feed(data):
+        whole = self._left_of(frames, data, out) if isinstance(frames, NDJSONDecoder) else frames.feed(data)
+        for event in whole:
             self._any = True
             try:
                 machine.event(event.event, event.data, out)
@@ -114,6 +118,13 @@ class SSEChunkDecoder(EventDecoder):
             raise frames.failure
         if isinstance(frames, JSONArrayDecoder) and frames.ended and machine.terminal:
             machine.finish(out)
+
+    def _left_of(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> list[ServerSentEvent]:
+        """The lines of these bytes that the machine has not taken together."""
+        lines = frames.raw(data)
+        taken = self._lines(lines, out) if self._lines is not None else 0
+        self._any = self._any or taken > 0
+        return frames.lines(lines[taken:]) if taken < len(lines) else []
 
     def _end(self, out: list[Chunk]) -> None:
         machine = self._machine

@@ -43,7 +43,8 @@ def _gemini() -> Decoder:
 def _ollama_chat() -> Decoder:
     from ._ollama_decoder import OllamaMachine
 
-    return SSEChunkDecoder(OllamaMachine(), lines=True)
+    machine = OllamaMachine()
+    return SSEChunkDecoder(machine, lines=machine.lines)
 
 
 def _openai_chat() -> Decoder:
