@@ -16,12 +16,22 @@ __all__ = ["Decoder", "HTTPRequest", "KeepsState", "Provider", "Resumable"]
 
 
 class HTTPRequest(Struct, frozen=True):
-    """A request ready to be sent. A header's value that must not be seen is a `Secret`."""
+    """A request ready to be sent.
+
+    A header's value that must not be seen is a `Secret`; `secrets` is what else of it must not, such as a key that its
+    body holds.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str | Secret], ...]
     body: bytes
+    secrets: tuple[Secret, ...] = ()
+
+    @property
+    def hidden(self) -> list[Secret]:
+        """All of it that must not be seen."""
+        return [*(value for _, value in self.headers if isinstance(value, Secret)), *self.secrets]
 
 
 class Decoder(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ._auth import Auth, NoAuth, auth_fault, auth_fields, auth_secrets, authorize
+from ._body_secrets import body_secrets
 from ._formats import WireFormat
 from ._headers import Header, merge_headers, secret_headers, secrets_of
 from ._provider import Decoder, HTTPRequest
@@ -83,6 +84,7 @@ class Service(Struct, frozen=True):
                 secret_headers(options.extra_headers, "extra_headers"),
             ),
             body,
+            body_secrets(options.extra_body),
         )
         return authorize(self.name, self.auth, request)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ._headers import Header
 from ._provider import HTTPRequest
@@ -66,9 +67,7 @@ def sign(
     signature = hmac.new(_key(credentials, scope), told.encode(), hashlib.sha256).hexdigest()
     who = f"{credentials.access_key_id.reveal()}/{scope}"
     proof = f"{_ALGORITHM} Credential={who}, SignedHeaders={signed}, Signature={signature}"
-    return HTTPRequest(
-        request.method, request.url, (*headers, ("authorization", Secret(proof))), request.body
-    )
+    return replace(request, headers=(*headers, ("authorization", Secret(proof))))
 
 
 def _key(credentials: AWSCredentials, scope: str) -> bytes:

@@ -51,13 +51,13 @@ class Attempts:
         self._at = 0
         self._passed: list[str] = []
         # Of all models, so that none turns out to be unable when it is needed; a body is large, and not kept for that.
-        self._hidden = [secret for each in plan.candidates[1:] for secret in _secrets_of(each.request())]
+        self._hidden = [secret for each in plan.candidates[1:] for secret in each.request().hidden]
         self._request = plan.candidates[0].request()
 
     @property
     def secrets(self) -> list[Secret]:
         """All that was sent, or might have been, and must not show."""
-        return [*self._hidden, *_secrets_of(self._request)]
+        return [*self._hidden, *self._request.hidden]
 
     def ask(self, messages: Sequence[Message], provider_state: Mapping[str, Any]) -> None:
         """Make the request of the next round, after these messages were added to the conversation."""
@@ -182,7 +182,7 @@ class Attempts:
         self._at += 1
         state.candidate = self._plan.candidates[self._at]
         state.provider_state = state.candidate.context.provider_state
-        self._hidden += _secrets_of(self._request)
+        self._hidden += self._request.hidden
         # Anew, as a key may be good for some minutes only.
         self._request = state.candidate.request()
         return self._first()
@@ -191,10 +191,6 @@ class Attempts:
         """Whether tools may have run on this turn: the provider's own, or a caller's who was given its calls."""
         kinds = (ServerToolCall,) if self._plan.auto_tools else (ServerToolCall, ToolCall)
         return any(isinstance(part, kinds) for part in turn.snapshot.content)
-
-
-def _secrets_of(request: HTTPRequest) -> list[Secret]:
-    return [value for _, value in request.headers if isinstance(value, Secret)]
 
 
 class _Attempt:

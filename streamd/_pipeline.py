@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from streamd.providers import Decoder, HTTPRequest, Provider, Secret
+from streamd.providers import Decoder, HTTPRequest, Provider
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor
 
 from ._http import HTTPClient
@@ -80,7 +80,7 @@ class Pipeline:
 
     def note_request(self, request: HTTPRequest) -> None:
         """The response is to this request: it is recorded, and its secrets are kept out of errors."""
-        self._parser.secrets = [value for _, value in request.headers if isinstance(value, Secret)]
+        self._parser.secrets = request.hidden
         if self._recorder is not None:
             self._recorder.request(request)
 

@@ -148,13 +148,14 @@ def origin_of(url: str) -> str:
 def secrets_in(provider: object, request: HTTPRequest) -> Iterator[Secret]:
     """All that must not show of a provider and one of its requests.
 
-    Those are the secret headers, what the URL holds that it should not, and every `Secret` among the provider's own
-    fields. Any header that was given is a `Secret`: those that are known, and plain words that are not called a
-    credential, are none.
+    Those are the secret headers, the keys in the body, what the URL holds that it should not, and every `Secret` among
+    the provider's own fields. Any header that was given is a `Secret`: those that are known, and plain words that are
+    not called a credential, are none.
     """
     for name, value in request.headers:
         if isinstance(value, Secret) and _may_be_key(name, value.reveal()):
             yield value
+    yield from request.secrets
     try:
         parts = urlsplit(request.url)
     except ValueError:

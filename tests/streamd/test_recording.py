@@ -23,7 +23,7 @@ from streamd.providers import HTTPRequest, Secret, resolve
 from tests.support.chat import DONE, answer, call, event, finish, text, usage
 from tests.support.recordings import play, record
 from tests.support.server import Delay, Script, chunk, chunked, response
-from tests.support.sessions import KEY, chat_model, read, scripted_network
+from tests.support.sessions import KEY, chat_model, read, scripted_network, scripted_session
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "recording.schema.json"
 GOOD: Script = [chunked(answer("Hel", "lo"))]
@@ -155,6 +155,21 @@ async def test_a_planted_key_is_never_in_the_file(
     for hidden in (CANARY, CANARY[:8], CANARY.replace("/", "\\/"), "another-one"):
         assert hidden.lower() not in written.lower()
         assert hidden not in caplog.text
+
+
+@pytest.mark.parametrize("where", [{"api_key": CANARY}, {"nested": [{"auth": {"gateway_token": CANARY}}]}])
+async def test_a_key_in_the_body_that_the_server_repeats_is_shown_nowhere(
+    where: dict[str, Any], file: Path, autojump_clock: MockClock
+) -> None:
+    """Some gateways want their key in the body, and repeat it in their errors as others do."""
+    refused = msgspec.json.encode({"error": {"message": f"the key {CANARY} is wrong", "code": CANARY}})
+    async with scripted_session(
+        [response(401, {"X-Request-Id": CANARY}, refused)], record=file, extra_body=where
+    ) as session:
+        _, error = await read(session)
+    assert error is not None
+    assert CANARY not in f"{error} {error!r} {vars(error)}"
+    assert CANARY not in contents(file)
 
 
 async def test_a_key_for_a_name_is_never_in_the_file(file: Path, autojump_clock: MockClock) -> None:
