@@ -102,7 +102,8 @@ def _close_delimited(reply: Reply, strike: Strike) -> Reply:
 def _surplus(reply: Reply, strike: Strike) -> Reply:
     poison = strike.wire.joined(strike.wire.events(Turn((TextPart(("POISON",)),)), 99))
     other = replace(reply, events=poison, framing="length", surplus=b"", edits=())
-    return replace(reply, surplus=layout(other).raw)
+    again = 1.0 if strike.fault.value == "twice" else None
+    return replace(reply, surplus=layout(other).raw, surplus_again=again)
 
 
 def _stale(reply: Reply, strike: Strike) -> Reply:
@@ -222,11 +223,13 @@ H1: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         name="h1.surplus_response",
-        summary="After the answer comes another, for which nobody asked.",
+        summary="After the answer comes another, for which nobody asked; `twice`: with its end, and one more a "
+        "second later.",
         phase="after",
         retry="-",
         expect=NOTHING,
         apply=_surplus,
+        values=("", "twice"),
     ),
     FaultKind(
         name="h1.trailers",

@@ -96,6 +96,8 @@ class Reply(Struct, frozen=True, kw_only=True):
         coalesced: Whether all of it comes in one network read, as far as it can; otherwise each event has its own.
         edits: What is wrong in the raw stream; their places are those of the stream without them.
         surplus: Sent after the last byte of the response.
+        surplus_again: Seconds after which that is sent once more; the first time it then comes in one network read with
+            the response's end. None for once, in a read of its own.
         after: What becomes of the connection after the last byte; None keeps it for the next request.
     """
 
@@ -118,6 +120,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     coalesced: bool = False
     edits: tuple[Edit, ...] = ()
     surplus: bytes = b""
+    surplus_again: float | None = None
     after: Ending | None = None
 
     @property

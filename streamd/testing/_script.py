@@ -46,10 +46,9 @@ def script(reply: Reply) -> Script:
                 return tuple(steps)
     if reply.cut is None and reply.surplus:
         last = steps[-1]
-        if reply.coalesced and isinstance(last, bytes):
-            steps[-1] = last + reply.surplus
-        else:
-            steps.append(reply.surplus)
+        if reply.surplus_again is not None and isinstance(last, bytes):
+            steps[-1:] = [last + reply.surplus, Delay(reply.surplus_again)]
+        steps.append(reply.surplus)
     if ending == "stall" and reply.reading != "whole":
         steps.append(Delay(math.inf))  # without reading on
     elif ending in _ENDINGS:
