@@ -29,7 +29,7 @@ __all__ = ["try_guards"]
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = min(2, os.cpu_count() or 1)
-PATIENCE = 600.0
+PATIENCE = 300.0
 """Seconds after which a run counts as one that hangs, though in virtual time it does not."""
 
 
