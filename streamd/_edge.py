@@ -14,6 +14,9 @@ from .errors import StreamdError
 
 __all__ = ["ConsumerEdge"]
 
+HIGH_BYTES = 8 * 1024 * 1024
+"""Bytes of the network in the queue at which it is full, however few the chunks: one may be as large as its event."""
+
 
 class ConsumerEdge:
     """A queue of chunks, bounded by a watermark, with an end that can be read again and again.
@@ -22,13 +25,26 @@ class ConsumerEdge:
     and waits *after* it, while the queue stands at the watermark; a send or receive that need not wait does not yield
     to the scheduler; and it ends with an error as well as without, after everything sent before. Waiting receivers
     are served in order, one chunk each, and one that is cancelled takes no chunk with it.
+
+    Bytes are counted from the moment the queue was last empty: where large chunks come, it is drained before more is
+    taken in.
     """
 
-    __slots__ = ("_ended", "_error", "_queue", "_receivers", "_senders", "_traceback", "high_watermark")
+    __slots__ = (
+        "_bytes",
+        "_ended",
+        "_error",
+        "_queue",
+        "_receivers",
+        "_senders",
+        "_traceback",
+        "high_watermark",
+    )
 
     def __init__(self, high_watermark: int) -> None:
         self.high_watermark: int = high_watermark
         self._queue: deque[Chunk] = deque()
+        self._bytes = 0
         # What a waiting task is given: a chunk in its cell, or an empty cell, which means the end.
         self._receivers: dict[trio.lowlevel.Task, list[Chunk]] = {}
         self._senders = trio.lowlevel.ParkingLot()
@@ -41,8 +57,8 @@ class ConsumerEdge:
 
     @property
     def full(self) -> bool:
-        """Whether the queue stands at the watermark."""
-        return len(self._queue) >= self.high_watermark and not self._ended
+        """Whether the queue stands at the watermark, or holds too many bytes."""
+        return (len(self._queue) >= self.high_watermark or self._bytes >= HIGH_BYTES) and not self._ended
 
     @property
     def queued(self) -> Iterable[Chunk]:
@@ -54,16 +70,19 @@ class ConsumerEdge:
         """How many tasks wait to receive."""
         return len(self._receivers)
 
-    def push(self, chunks: Iterable[Chunk]) -> None:
-        """Queue chunks without waiting for room; after the end they are dropped."""
+    def push(self, chunks: Iterable[Chunk], size: int = 0) -> None:
+        """Queue chunks that came in so many bytes, without waiting for room; after the end they are dropped."""
         if self._ended:
             return
         queue = self._queue
         queue.extend(chunks)
+        self._bytes += size
         while queue and self._receivers:
             task = next(iter(self._receivers))
             self._receivers.pop(task).append(queue.popleft())
             trio.lowlevel.reschedule(task)
+        if not queue:
+            self._bytes = 0
 
     async def room(self) -> None:
         """Wait while the queue stands at the watermark; does not yield otherwise."""
@@ -92,7 +111,9 @@ class ConsumerEdge:
         """
         if self._queue:
             chunk = self._queue.popleft()
-            if self._senders and len(self._queue) < self.high_watermark:
+            if not self._queue:
+                self._bytes = 0
+            if self._senders and not self.full:
                 self._senders.unpark_all()
             return chunk
         if not self._ended:

@@ -58,7 +58,7 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
         provider_state: What the provider keeps of the conversation on its side, as an earlier response's
             `provider_state` says; a provider that keeps nothing makes nothing of it.
         high_watermark: How many chunks may be decoded and unread before reading the network pauses. What one network
-            read held may come on top.
+            read held may come on top. It also pauses when chunks of 8 MiB in all were taken in since all were read.
         timeouts: The session's timers; `Timeouts()` if None.
         retry: How failed attempts are repeated: before anything of the turn was delivered, and with
             `Retry(restart=True)` after; None for not at all.

@@ -20,8 +20,8 @@ class Outlet(Protocol):
         """Whether to wait for room before more is pushed."""
         ...
 
-    def push(self, chunks: Sequence[Chunk], /) -> None:
-        """Take the chunks of one read."""
+    def push(self, chunks: Sequence[Chunk], size: int, /) -> None:
+        """Take the chunks of one read, which came in so many bytes."""
         ...
 
     async def room(self) -> None:

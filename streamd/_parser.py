@@ -46,7 +46,17 @@ class Parser:
         recorder: Told what came, if the response is recorded.
     """
 
-    __slots__ = ("_body", "_clock", "_decoder", "_outlet", "_provider", "_recorder", "_turn", "secrets")
+    __slots__ = (
+        "_body",
+        "_clock",
+        "_decoder",
+        "_outlet",
+        "_provider",
+        "_recorder",
+        "_turn",
+        "_unsent",
+        "secrets",
+    )
 
     def __init__(
         self,
@@ -65,6 +75,7 @@ class Parser:
         self._recorder = recorder
         self.secrets: Sequence[Secret] = ()
         self._body: bytearray | None = None  # of a response that is an error
+        self._unsent = 0  # bytes decoded since chunks were last handed over
 
     async def run(self, events: trio.MemoryReceiveChannel[ParserInput]) -> None:
         """Take in one response to its end.
@@ -176,6 +187,7 @@ class Parser:
         return self._misfit() or self._provider.error(self._turn.status_code or 0, self._turn.headers, body)
 
     def _decode(self, data: bytes) -> None:
+        self._unsent += len(data)
         try:
             chunks = self._decoder.feed(data)
         except StreamdError as error:
@@ -216,7 +228,8 @@ class Parser:
         if not all(isinstance(chunk, PRELUDE) for chunk in chunks):
             turn.note_output()
             self._clock.note_progress()
-        self._outlet.push(chunks)
+        size, self._unsent = self._unsent, 0
+        self._outlet.push(chunks, size)
 
 
 def _target(location: str) -> str:

@@ -33,7 +33,7 @@ class TurnOutlet:
         """Wait until it does not."""
         await self._edge.room()
 
-    def push(self, chunks: Sequence[Chunk], /) -> None:
+    def push(self, chunks: Sequence[Chunk], size: int, /) -> None:
         """Hold the prelude, the last of each kind; from the first output on give everything, as it comes."""
         held = self._turn.held
         if not self._turn.delivered:
@@ -42,7 +42,7 @@ class TurnOutlet:
         if held:
             chunks = (*held.values(), *chunks)
             held.clear()
-        self._edge.push(chunks)
+        self._edge.push(chunks, size)
 
     def end(self, error: StreamdError | None = None) -> None:
         """Keep a turn that is complete; what an error or a cancellation means is the conversation's to say."""

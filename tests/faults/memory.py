@@ -73,6 +73,7 @@ SCENES: dict[str, Callable[[], Sequence[Step]]] = {
     ],
     "endless head": lambda: [b"HTTP/1.1 200 OK\r\n", Flood(b"X-Flood: " + b"x" * 1000 + b"\r\n")],
     "never-reading consumer": lambda: _body(flood=_event(content="x" * _PIECE)),
+    "never-reading consumer, large chunks": lambda: _body(flood=_event(content="x" * 16 * _PIECE)),
 }
 """What a server does, by the scene's name."""
 
@@ -111,7 +112,7 @@ def measure(scene: str) -> int:
     trio.run(lambda: _session(whole, reading=True))
     steps = SCENES[scene]()
     before, _ = _usage()
-    trio.run(lambda: _session(steps, reading=scene != "never-reading consumer"))
+    trio.run(lambda: _session(steps, reading=not scene.startswith("never-reading")))
     return max(0, _usage()[1] - before)
 
 

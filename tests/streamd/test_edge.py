@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from streamd._edge import ConsumerEdge
+from streamd._edge import HIGH_BYTES, ConsumerEdge
 from streamd.errors import Truncated
 from streamd.providers import Text
 
@@ -172,3 +172,27 @@ async def _cancel_after(scope: trio.CancelScope, steps: int) -> None:
     for _ in range(steps):
         await trio.lowlevel.checkpoint()
     scope.cancel()
+
+
+async def test_few_large_chunks_fill_it_too() -> None:
+    """However few the chunks, the bytes they came in are bounded; it is drained before more is taken in."""
+    edge = ConsumerEdge(500)
+    half = HIGH_BYTES // 2
+    edge.push([Text("a")], half)
+    assert not edge.full
+    edge.push([Text("b")], half)
+    order: list[str] = []
+
+    async def send() -> None:
+        await edge.room()
+        order.append("room")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await wait_all_tasks_blocked()
+        for _ in range(2):
+            chunk = await edge.receive()
+            assert isinstance(chunk, Text)
+            order.append(chunk.text)
+            await wait_all_tasks_blocked()
+    assert order == ["a", "b", "room"]
