@@ -34,9 +34,9 @@ demo: .venv/.run ## a real model answers, is replayed, and tools are called (the
 	@$(BIN)/python examples/tools.py
 
 test: .venv/.dev ## all tests, with branch coverage
-	@echo 'test: pytest, branch coverage of the three packages'
+	@echo 'test: pytest on every core, branch coverage of the three packages'
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS); code=$$?; $(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$code
+	@$(BIN)/coverage run -m pytest -n auto --dist worksteal $(ARGS); code=$$?; $(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$code
 
 faults: .venv/.dev ## every fault with 20 seeds, every byte, every step, memory (N=1000: for a night)
 	@echo 'faults: in virtual time, in two processes; some minutes (ARGS="--only faults": the first part alone)'
