@@ -385,7 +385,7 @@ async def test_a_client_that_is_closed() -> None:
         ({"max_rounds": "many"}, "max_rounds must be a whole number"),
         ({"high_watermark": 0.5}, "high_watermark must be a whole number"),
         ({"tool_timeout": -1}, "tool_timeout must be a positive number"),
-        ({"tools": print}, r"tools is a list: give tools=\[...\]"),
+        ({"tools": print}, r"tools is a list, not builtin_function_or_method: give tools=\[...\]"),
         ({"stop": 3}, "Expected `array`, got `int` - at `\\$.stop`"),
         ({"max_tokens": "ten"}, "at `\\$.max_tokens`"),
         ({"max_tokens": 0}, "max_tokens must be at least 1"),

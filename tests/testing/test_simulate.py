@@ -52,7 +52,7 @@ PLAIN = (
         "sse.comment",
         "sse.crlf",
     ),
-    *("prov.error_mid", "prov.eof_no_terminal", "time.stall", "time.keepalive"),
+    *("prov.error_mid", "prov.eof_no_terminal", "time.stall", "time.keepalive_forever"),
 )
 """A few faults of every kind; the whole catalogue is swept elsewhere."""
 
