@@ -321,7 +321,7 @@ GUARDS = (
         "watermark",
         "what is decoded and unread is bounded",
         "streamd/_edge.py",
-        "        return len(self._queue) >= self.high_watermark and not self._ended",
+        "        return (len(self._queue) >= self.high_watermark or self._bytes >= HIGH_BYTES) and not self._ended",
         "        return False",
         "use.unread_flood",
     ),
@@ -502,7 +502,7 @@ GUARDS = (
         "streamd/_parser.py",
         "LINGER = 0.05",
         "LINGER = float('inf')",
-        Strike(("time.stall_after_terminal",), limit=10.0),
+        Strike(("time.stall_after_terminal x*",), limit=10.0),
     ),
     # Whether, when and where it is tried again
     guard(
@@ -616,7 +616,7 @@ GUARDS = (
         "streamd/_recovery.py",
         "    if failed.others and failed.alone and isinstance(error, ANOTHER):",
         "    if failed.others and failed.alone:",
-        Strike(("http.400", "http.redirect_307", "http.gzip"), app="fallback"),
+        Strike(("http.400", "http.413", "http.422"), app="fallback"),
     ),
     guard(
         "headers of one server",
@@ -694,7 +694,7 @@ GUARDS = (
         "streamd/_http_exchange.py",
         "            reader.reusable\n            and self._sent",
         "            self._sent",
-        Strike(("time.stall_after_terminal",), limit=60.0),
+        Strike(("time.stall_after_terminal x*",), limit=60.0),
     ),
     guard(
         "stillness before reuse",
@@ -729,7 +729,7 @@ GUARDS = (
         "streamd/_http_connections.py",
         "        await trio.aclose_forcefully(connection.stream)",
         "        await connection.stream.aclose()",
-        Strike(("time.stall_after_terminal",), besides=("net.slow_close=30 x*",), limit=10.0),
+        Strike(("time.stall_after_terminal x*",), besides=("net.slow_close=30 x*",), limit=10.0),
     ),
     guard(
         "close where logging fails",

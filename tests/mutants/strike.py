@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streamd import Retry, StreamdError, Text, open_session
+from streamd.providers import Secret
 from streamd.testing import (
     CATALOGUE,
     NAMED,
@@ -86,7 +87,7 @@ async def trusting(world: World) -> None:
 async def with_fallback(world: World) -> None:
     """A session that falls back to another server, which is to get no header that the first one was given."""
     other = (world.wire.provider("http://fallback.test", "a-key-of-the-other"), "tiny-2")
-    await streamd_app_with(retry=None, fallback=[other], extra_headers={"x-own": world.key})(world)
+    await streamd_app_with(retry=None, fallback=[other], extra_headers={"x-own": Secret(world.key)})(world)
 
 
 async def with_effects(world: World) -> None:
