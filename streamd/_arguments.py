@@ -10,7 +10,7 @@ from typing import Any, TypeGuard, cast
 import msgspec
 import trio
 
-from streamd.providers import HTTPRequest, ModelSpec, Options, Secret
+from streamd.providers import HTTPRequest, ModelSpec, Options, ProviderSpec, Secret
 
 from ._retry import Retry
 from ._timers import Timeouts
@@ -29,6 +29,7 @@ __all__ = [
     "check_tool_calls",
     "conceal",
     "conceal_headers",
+    "conceal_provider",
     "is_whole",
     "options_of",
 ]
@@ -144,12 +145,21 @@ def _check_count(name: str, value: object) -> None:
 def conceal(model: ModelSpec) -> ModelSpec:
     """The model as it was given, its provider's key and headers wrapped, and an address that may hold a key."""
     match model:
-        case ((str(name), Mapping() as options), str(model_name)):
-            return (name, _with_secrets(options)), model_name
-        case (Mapping() as options, str(model_name)):
-            return _with_secrets(options), model_name
+        case (provider, str(model_name)):
+            return conceal_provider(provider), model_name
         case _:
             return model
+
+
+def conceal_provider(provider: ProviderSpec) -> ProviderSpec:
+    """The same of a provider as it was given."""
+    match provider:
+        case (str(name), Mapping() as options):
+            return name, _with_secrets(options)
+        case Mapping() as options:
+            return _with_secrets(options)
+        case _:
+            return provider
 
 
 def _with_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +167,11 @@ def _with_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     for option in ("api_key", "auth_token"):
         if isinstance(wrapped.get(option), str):
             wrapped[option] = Secret(wrapped[option])
+    match wrapped.get("credentials"):
+        case (*parts,):
+            wrapped["credentials"] = tuple(Secret(part) if isinstance(part, str) else part for part in parts)
+        case _:
+            pass
     address = wrapped.get("base_url")
     if isinstance(address, str) and any(mark in address for mark in "@?#"):
         wrapped["base_url"] = Secret(address)

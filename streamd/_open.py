@@ -73,9 +73,11 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
         ConfigError: The model, one of its fallbacks, the prompt or an option cannot be used; nothing was sent.
         ToolError: A tool cannot be offered as it is.
     """
-    opening = prepare(*args, **options)
-    # They may hold a key, and a traceback through this frame can show them.
-    del args, options
+    try:
+        opening = prepare(*args, **options)
+    finally:
+        # They may hold a key, and a traceback through this frame can show them.
+        del args, options
     async with opening.running() as running:
         try:
             yield running.session

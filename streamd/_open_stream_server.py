@@ -26,8 +26,10 @@ async def open_stream_server(*args: Any, **options: Any) -> AsyncGenerator[Strea
     Raises:
         ConfigError: The provider or an option cannot be used.
     """
-    server = StreamServer(*args, **options)
-    # A provider may be given with its key: no traceback through the block below is to show it.
-    del args, options
+    try:
+        server = StreamServer(*args, **options)
+    finally:
+        # A provider may be given with its key: no traceback through this frame is to show it.
+        del args, options
     async with open_supervisor(server.child_spec(), restarts=RestartLimit(0), name="stream servers"):
         yield server

@@ -9,12 +9,13 @@ from typing import Any, final
 
 from msgspec.structs import replace
 
-from streamd.providers import CacheTime, Context, ModelSpec, Provider, Secret
+from streamd.providers import CacheTime, Context, ModelSpec, Provider, Secret, resolve_model
 
 from ._ambient import staged
 from ._arguments import check_id, check_runtime, check_server_tools, conceal, conceal_headers, options_of
 from ._fallback import Candidate, check_fallback, fallbacks_to
-from ._http import HTTPClient, open_client
+from ._http import HTTPClient
+from ._http_client import OwnClient
 from ._model import served_file, serving
 from ._output import output_of
 from ._prompt import Prompt, messages_of
@@ -76,9 +77,14 @@ class Opening:
         async with AsyncExitStack() as stack:
             served: list[Served] = []
             for each in self._models:
-                provider, model = await stack.enter_async_context(serving(each))
+                if served_file(each) is None:
+                    provider, model = resolve_model(each)
+                else:
+                    provider, model = await stack.enter_async_context(serving(each))
                 served.append((provider, model, None if tokens_of is None else tokens_of(provider.name)))
-            http = await stack.enter_async_context(open_client(self._client or shared))
+            http = self._client if self._client is not None else shared
+            if http is None:
+                http = await stack.enter_async_context(OwnClient())
             plan = self._plan_for(served, self.id or name)
             yield await stack.enter_async_context(run_plan(*staged(plan, http), self._high_watermark))
 
@@ -120,6 +126,11 @@ def prepare(
         ConfigError: The prompt or an option cannot be used.
         ToolError: A tool cannot be offered as it is.
     """
+    # Every traceback, of what is refused here and through the session's block, shows what is held here: no key stays in
+    # it as text.
+    model, extra_headers = conceal(model), conceal_headers(extra_headers)
+    check_fallback(fallback)
+    fallback = [conceal(each) for each in fallback]
     check_runtime(
         auto_tools=auto_tools,
         max_rounds=max_rounds,
@@ -133,11 +144,7 @@ def prepare(
         record=record,
     )
     check_id(id)
-    check_fallback(fallback)
     check_server_tools(server_tools)
-    # Every traceback through the session's block shows what is held here: no key stays in it as text.
-    models = [conceal(each) for each in (model, *fallback)]
-    extra_headers = conceal_headers(extra_headers)
     named = tools_by_name(tools)
     history = messages_of(prompt)
     output = output_of(output_type, retries, named)
@@ -180,4 +187,4 @@ def prepare(
             recorder=None if record is None else Recorder(record, [each[:2] for each in served]),
         )
 
-    return Opening(id, models, client, high_watermark, plan_for)
+    return Opening(id, [model, *fallback], client, high_watermark, plan_for)

@@ -77,9 +77,11 @@ class Runtime:
 
         Cancelling the wait for a place gives the turn to the next.
         """
-        opening = prepare(*args, **options)
-        # They may hold a key, and a traceback through this frame can show them.
-        del args, options
+        try:
+            opening = prepare(*args, **options)
+        finally:
+            # They may hold a key, and a traceback through this frame can show them.
+            del args, options
         session, ref = await self._sessions.open(opening)
         try:
             yield session

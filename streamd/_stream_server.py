@@ -11,7 +11,7 @@ import trio
 from streamd.providers import Chunk, Context, Decoder, HTTPRequest, Message, ProviderSpec, resolve_model
 from streamd.supervisors import AlreadyRunning, ChildSpec, NotRunning, Restart
 
-from ._arguments import check_client, check_request, check_seconds, check_server, conceal
+from ._arguments import check_client, check_request, check_seconds, check_server, conceal_provider
 from ._edge import ConsumerEdge
 from ._http import HTTPClient
 from ._http_events import Call, HTTPEvent, sound_event
@@ -67,8 +67,9 @@ class StreamServer:
         decoder: Decoder | None = None,
         name: str | None = None,
     ) -> None:
+        provider = conceal_provider(provider)  # no traceback through here shows its key
         check_server(high_watermark, timeouts, fixture_path, decoder, name)
-        self._provider, self._model = resolve_model(conceal((provider, model)))
+        self._provider, self._model = resolve_model((provider, model))
         self._name = name or "stream server"
         self._recorder = None
         if fixture_path is not None:
@@ -81,11 +82,11 @@ class StreamServer:
         self._pipeline.clock.hold()
         self._consumers = Consumers()
         self._followed = Followed()
-        self._begun = False
-        self._requested = False
-        self._ran = False
+        self._begun = self._requested = self._ran = False
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_followed"):  # in a traceback that shows what is being made
+            return "<streamd.StreamServer>"
         return f"<streamd.StreamServer {self._provider.name}:{self._model} {self.status}>"
 
     def child_spec(self, id: str | None = None, *, restart: Restart = "temporary") -> ChildSpec:  # noqa: A002 - as the spec's field

@@ -24,12 +24,15 @@ from streamd import (
     Stalled,
     Stop,
     StreamdError,
+    StreamServer,
     Text,
     Timeouts,
     ToolError,
     Truncated,
     Usage,
+    open_runtime,
     open_session,
+    open_stream_server,
     stream,
     tool,
 )
@@ -111,6 +114,57 @@ async def test_no_frame_of_a_refused_option_holds_a_key() -> None:
             await stream(model, "Hi")
         assert KEY not in with_locals(caught.value)
         assert TOKEN not in with_locals(caught.value)
+
+
+async def test_no_frame_of_a_wrong_argument_holds_a_key() -> None:
+    """What is refused before a provider is looked for is told without the key beside it, too."""
+    model = ("openai", {"api_key": KEY}), "m"
+    wrong: dict[str, Any]
+    for wrong in ({"max_rounds": 0}, {"output_type": 3}, {"tools": 3}, {"prompt": ""}, {"fallback": 3}):
+        asked = {"model": model, "prompt": "Hi", "extra_headers": {"x-token": TOKEN}, **wrong}
+        with pytest.raises(StreamdError) as alone:
+            await stream(**asked)
+        async with open_runtime() as runtime:
+            with pytest.raises(StreamdError) as hosted:
+                await runtime.stream(**asked)
+        with pytest.raises(StreamdError) as other:
+            await stream(**{**asked, "fallback": [model], "model": "openai"})
+        for caught in (alone, hosted, other):
+            shown = with_locals(caught.value)
+            assert KEY not in shown
+            assert TOKEN not in shown
+
+
+async def test_no_frame_holds_the_credentials_of_aws() -> None:
+    """Given as texts, they are wrapped as a key is."""
+    credentials = ("AKIA-canary", KEY, TOKEN)
+    model = ("bedrock", {"credentials": credentials, "region": "eu-west-1"}), "m"
+    with pytest.raises(ConfigError) as refused:
+        await stream((("bedrock", {"credentials": credentials, "region": 3}), "m"), "Hi")
+    with pytest.raises(KeyError) as left:
+        async with open_session(model, "Hi"):
+            raise KeyError
+    for caught in (refused, left):
+        shown = with_locals(caught.value)
+        assert not [text for text in credentials if text in shown]
+
+
+async def test_no_frame_of_a_stream_server_holds_a_key() -> None:
+    """Neither where it is refused, nor around its block."""
+    provider = ("openai", {"api_key": KEY, "headers": {"x-token": TOKEN}})
+    wrong: Any = 3
+    with pytest.raises(ConfigError) as made:
+        StreamServer(provider, "m", timeouts=wrong)
+    with pytest.raises(ConfigError) as opened:
+        async with open_stream_server(("openai", {"api_key": KEY, "colour": "red"}), "m"):
+            pytest.fail("it was opened")
+    with pytest.raises(KeyError) as left:
+        async with open_stream_server(provider, "m"):
+            raise KeyError
+    for caught in (made, opened, left):
+        shown = with_locals(caught.value)
+        assert KEY not in shown
+        assert TOKEN not in shown
 
 
 ECHOES: dict[str, Script] = {

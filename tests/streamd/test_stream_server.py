@@ -3,6 +3,7 @@
 import gc
 import weakref
 from functools import partial
+from traceback import TracebackException
 from typing import Any
 
 import pytest
@@ -434,9 +435,11 @@ async def test_what_is_no_task_request_or_time_is_refused() -> None:
     ],
 )
 async def test_what_cannot_be_served_is_refused(provider: Any, options: Any) -> None:
-    """An unknown provider, a wrong option: before anything runs."""
-    with pytest.raises(ConfigError):
+    """An unknown provider, a wrong option: before anything runs. A traceback can show its locals."""
+    with pytest.raises(ConfigError) as refused:
         StreamServer(provider, "tiny-1", **options)
+    shown = TracebackException.from_exception(refused.value, capture_locals=True)
+    assert "<streamd.StreamServer>" in "".join(shown.format())
 
 
 @pytest.mark.parametrize(
