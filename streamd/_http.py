@@ -6,11 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol
 
-import httpx
-
 from streamd.providers import HTTPRequest, Secret
 
-from ._http_transport import OPENED, HTTPTransport, Opened
+from ._http_transport import OPENED, Opened
 from .errors import (
     ConfigError,
     ConnectFailed,
@@ -22,7 +20,7 @@ from .errors import (
     TransportError,
 )
 
-__all__ = ["HTTPClient", "HTTPResponse", "open_client", "open_response"]
+__all__ = ["HTTPClient", "HTTPResponse", "open_response"]
 
 
 class HTTPClient(Protocol):
@@ -48,16 +46,6 @@ class HTTPResponse:
         self.status = status
         self.headers = headers
         self.body = body
-
-
-@asynccontextmanager
-async def open_client(client: HTTPClient | None) -> AsyncGenerator[HTTPClient, None]:
-    """The client given, left open on exit as it was found; or one of our own, closed on exit."""
-    if client is not None:
-        yield client
-        return
-    async with httpx.AsyncClient(transport=HTTPTransport(), trust_env=False) as own:
-        yield own
 
 
 @asynccontextmanager

@@ -82,9 +82,10 @@ class Opening:
                 else:
                     provider, model = await stack.enter_async_context(serving(each))
                 served.append((provider, model, None if tokens_of is None else tokens_of(provider.name)))
-            http = self._client if self._client is not None else shared
+            http: HTTPClient | None = self._client if self._client is not None else shared
             if http is None:
-                http = await stack.enter_async_context(OwnClient())
+                own = await stack.enter_async_context(OwnClient())
+                http = own
             plan = self._plan_for(served, self.id or name)
             yield await stack.enter_async_context(run_plan(*staged(plan, http), self._high_watermark))
 

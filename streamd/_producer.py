@@ -9,7 +9,8 @@ import trio
 
 from streamd.providers import HTTPRequest
 
-from ._http import HTTPClient, HTTPResponse, open_client, open_response
+from ._http import HTTPClient, HTTPResponse, open_response
+from ._http_client import OwnClient
 from ._http_events import HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, ParserInput
 from ._version import USER_AGENT
 from .errors import StreamdError
@@ -63,7 +64,7 @@ async def produce_alone(
     connect: float | None,
 ) -> None:
     """Do as `produce` with a client of its own, and close that."""
-    async with open_client(None) as client:
+    async with OwnClient() as client:
         await produce(events, take, client, request, connect)
 
 
