@@ -66,7 +66,14 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
         return
     if observed.error is not None:
         yield from _typed(observed.error)
-    if observed.cancelled or observed.stage.cuts_short or not attempts:
+    if observed.cancelled or observed.stage.cuts_short:
+        return
+    if not attempts:
+        if observed.finished and observed.reason not in (None, "cancelled"):
+            yield (
+                "fabricated_finish",
+                f"it said that the answer was complete ({observed.reason}), and asked nothing",
+            )
         return
     if isinstance(observed.error, SystemExit) and any(body == "exits" for _, body in observed.stage.tools):
         return  # what is no `Exception` ends the program, as it would elsewhere

@@ -117,6 +117,10 @@ class Served:
         calls = (call for turn in self.scenario.turns for call in turn.calls)
         return next((call.result for call in calls if call.id == id), "done")
 
+    async def wait_closed(self) -> None:
+        """Wait until every connection made so far has ended, here or there. Cancelling this changes nothing."""
+        await self._server.wait_connections_closed()
+
     def result(self) -> Run:
         """What has happened so far, judged."""
         return self._judged(self.repro or self._line(None, "serve"))

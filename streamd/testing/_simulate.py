@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from streamd import HTTPTransport
+from streamd.errors import ConfigError
 
 from ._canary import broken_logging, captured_logs, full_traceback, new_key
 from ._crashing import Crashing
@@ -59,7 +60,8 @@ def simulate(
         wire: How the server speaks, one of `streamd.testing.WIRES`.
         seed: Any whole number.
         limit: Virtual seconds after which an application that has not ended hangs. Where all its tasks wait for what
-            never comes the clock jumps there at once.
+            never comes the clock jumps there at once. It ends what can be cancelled: an application that waits for
+            ever in a shielded scope waits in real time, and so does this; give the test a time limit of its own.
         max_steps: Scheduler steps after which it hangs, too: a loop that never ends takes no virtual time.
 
     Raises:
@@ -106,13 +108,25 @@ def simulate(
 
     stage = play.stage()
     with seeded(seed, stage.shuffle), captured_logs() as logs, broken_logging(stage.broken_logging):
-        world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        try:
+            world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        except ExceptionGroup as group:
+            raise _refusal(group) or group from None
     observed = world.observed
     observed.captured += [("a log record", line) for line in logs]
     if observed.error is not None:
         observed.captured.append(("the error's traceback with locals", full_traceback(observed.error)))
     verdict = judge(observed, trace, key=key, repro=repro_line(app, scenario, faults, wire, seed))
     return Run(scenario, faults, wire, seed, observed, trace, verdict)
+
+
+def _refusal(group: ExceptionGroup[Exception]) -> ConfigError | None:
+    """The first error in a group that says what is wrong with the plan: faults are applied in the server's tasks."""
+    for error in group.exceptions:
+        found = _refusal(error) if isinstance(error, ExceptionGroup) else error
+        if isinstance(found, ConfigError):
+            return found
+    return None
 
 
 def _unread(trace: Trace, network: SimulatedNetwork) -> int:

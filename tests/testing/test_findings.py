@@ -285,3 +285,21 @@ def test_an_event_without_its_last_line_end_may_be_taken() -> None:
         assert [call.name for call in delivery.loose.calls] == ["weather"]
         run = decode(ONE_TOOL, "h1.close_delimited_cut@byte:-1 if turn:1", wire=wire)
         assert run.verdict.findings == ()
+
+
+def test_what_was_never_asked_for_is_not_complete() -> None:
+    """An application that makes no request and reports the end of an answer has made it up."""
+
+    async def idle(world: World) -> None:
+        world.finished("stop")
+
+    run = simulate(idle, HELLO)
+    assert [(each.name, each.detail) for each in run.verdict.findings] == [
+        ("fabricated_finish", "it said that the answer was complete (stop), and asked nothing")
+    ]
+
+
+@pytest.mark.parametrize("stall", ["net.write_stall", "net.write_stall x2"])
+def test_a_head_that_never_came_forbids_nothing(stall: str) -> None:
+    """Where nothing was answered, what the answer would have said of asking again binds nobody."""
+    assert findings(streamd_app, stall, "http.x_should_retry=false") == set()

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,16 +9,13 @@ import httpx
 import pytest
 import trio
 
-from streamd import Timeouts, open_session
+from streamd import open_session
 from streamd.errors import ConfigError
 from streamd.testing import (
-    CATALOGUE,
     HELLO,
     ONE_TOOL,
     THREE_ROUNDS,
     WIRES,
-    Fault,
-    Run,
     World,
     assert_survived,
     serve,
@@ -27,56 +23,15 @@ from streamd.testing import (
     serve_to,
     simulate,
     streamd_app,
-    streamd_app_with,
 )
-from streamd.testing._servable import why_not_served
 from streamd.testing._wire_paths import example
-
-# Every silence ends soon, and no sooner where the machine is busy for some tenths of a second.
-PATIENT = streamd_app_with(timeouts=Timeouts(connect=10, first_chunk=30, idle=15, progress=45))
-PACE = 25.0
-
-# Where less of a fault shows the same.
-OTHERWISE = {
-    "net.lockstep": "net.lockstep=16",
-    "time.slow_but_live": "time.slow_but_live=2",
-    "time.slow_drip_1B": "time.slow_drip_1B=0.01",
-    "use.slow": "use.slow=2",
-    "use.stops_reading": "use.stops_reading=20",
-}
-# What computing takes counts as often as the clock is faster.
-SLOWLY = {"sse.million_empty_events", "json.long_string", "sse.endless_line", "sse.endless_event"}
-
-
-# Two things at the same moment: which is first is chance where the time is real.
-CHANCE = {"time.retry_after_expires_while_cancelled"}
-
-
-def served() -> Iterator[str]:
-    """Every fault of the catalogue that a real server can play."""
-    for name in sorted(CATALOGUE.keys() - CHANCE):
-        fault = OTHERWISE.get(name, name)
-        if why_not_served(Fault.parse(fault), WIRES["openai-chat"], foreign=False) is None:
-            yield fault
-
-
-def told(run: Run) -> dict[str, Any]:
-    """What a run came to, without what differs from world to world."""
-    error = run.observed.error
-    return {
-        "findings": [finding.name for finding in run.verdict.findings],
-        "error": None if error is None else (type(error).__name__, getattr(error, "which", None)),
-        "end": (run.observed.finished, run.observed.reason),
-        "text": run.observed.text,
-        "tools": [tool.id for tool in run.observed.tools],
-        "attempts": [(attempt.turn, attempt.faults) for attempt in run.trace.attempts],
-    }
+from tests.faults.loopback import PACE, PATIENT, pace_of, served, told
 
 
 @pytest.mark.parametrize("fault", list(served()))
 def test_the_verdict_is_the_simulated_one(fault: str) -> None:
     """Every fault: on sockets streamd says, runs and retries what it does in memory, and nothing is found."""
-    run = serve_to(PATIENT, ONE_TOOL, fault, pace=1.0 if fault in SLOWLY else PACE, limit=3600)
+    run = serve_to(PATIENT, ONE_TOOL, fault, pace=pace_of(fault), limit=3600)
     assert told(run) == told(simulate(PATIENT, ONE_TOOL, fault))
     assert_survived(run)
 

@@ -106,6 +106,13 @@ def test_there_is_no_such_wire_or_fault() -> None:
         simulate(streamd_app, HELLO, "net.nothing")
 
 
+@pytest.mark.parametrize("fault", ["prov.error_mid=nonsense", "http.status=200"])
+def test_a_fault_that_cannot_strike_so_is_refused(fault: str) -> None:
+    """What is wrong with a fault is told by the error itself, though it is noticed while the server answers."""
+    with pytest.raises(ConfigError, match=fault.partition("=")[0]):
+        simulate(streamd_app, ONE_TOOL, fault)
+
+
 def test_a_fault_strikes_as_often_as_it_says() -> None:
     """Once, so often, always; and only the turn or the request it is meant for."""
 
