@@ -17,6 +17,7 @@ from ._turn import TextPart, Turn
 
 __all__ = ["USE"]
 
+_FLOOD = 96 * 1024 * 1024
 _PLACES = ("event:0", "event:1", "event:3")
 
 
@@ -57,9 +58,9 @@ def _flood(reply: Reply, strike: Strike) -> Reply:
     at = next((place for place, event in enumerate(reply.events) if event.kind == "text"), None)
     if at is None:
         return reply
-    turn = Turn((TextPart(("x" * 4096,)),))
+    turn = Turn((TextPart(("x" * int(strike.number(4) * 1024),)),))
     text = next(event for event in strike.wire.events(turn, strike.turn) if event.kind == "text")
-    times = int(strike.number(96) * 1024 * 1024) // len(text.data)
+    times = _FLOOD // len(text.data)
     return replace(reply, repeat=Repeat(reply.offset(at + 1), text, 0.0, times))
 
 
@@ -100,13 +101,14 @@ USE: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         name="use.unread_flood",
-        summary="The server sends so many MiB of text, 96 if no value is given, to an application that reads one chunk "
-        "and no more, and leaves after a minute: backpressure reaches the server.",
+        summary="The server sends 96 MiB of text, in events of so many KiB (4 if no value is given), to an application "
+        "that reads one chunk and no more, and leaves after a minute: backpressure reaches the server.",
         phase="body",
         retry="-",
         expect=NOTHING,
         apply=_flood,
         stage=_leaves_late,
+        values=("4", "1024"),
     ),
     _row(
         "in_a_hurry",

@@ -326,6 +326,14 @@ GUARDS = (
         "use.unread_flood",
     ),
     guard(
+        "bytes unread",
+        "what is decoded and unread is bounded in bytes, too: few chunks may be large",
+        "streamd/_edge.py",
+        " or self._bytes >= HIGH_BYTES)",
+        ")",
+        "use.unread_flood",
+    ),
+    guard(
         "backpressure",
         "what was read of the network and is not decoded is bounded",
         "streamd/_pipeline.py",
