@@ -77,6 +77,8 @@ async def open_response(
             for each in opened:
                 await each.aclose()
             raise
+        finally:
+            del message  # it is as large as the conversation, and was sent
     try:
         with _typed_errors("stream"):
             async with aclosing(response.stream.__aiter__()) as body:

@@ -67,9 +67,8 @@ class Exchange(httpx.AsyncByteStream):
             # Not the reason phrase: httpx logs it, and it can be anything, the key too. A client ought to ignore it
             # (RFC 9112 section 4).
             extensions = {"http_version": b"HTTP/" + head.version.encode()}
-            response = httpx.Response(
-                head.status, headers=head.headers, stream=self, extensions=extensions, request=request
-            )
+            # Without its request, which may be large and holds the key: a client notes it itself.
+            response = httpx.Response(head.status, headers=head.headers, stream=self, extensions=extensions)
             if response.is_redirect and not _is_readable(response.headers.get("location", ""), request.url):
                 # httpx reads the place of every redirect, followed or not, and fails where it cannot.
                 del response.headers["location"]
