@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import Any, cast
 
 import httpx
 import trio
@@ -111,7 +113,10 @@ def simulate(
         try:
             world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
         except ExceptionGroup as group:
-            raise _refusal(group) or group from None
+            refusal = _refusal(cast("ExceptionGroup[Any]", group))
+            if refusal is None:
+                raise
+            raise refusal from None
     observed = world.observed
     observed.captured += [("a log record", line) for line in logs]
     if observed.error is not None:
@@ -120,10 +125,13 @@ def simulate(
     return Run(scenario, faults, wire, seed, observed, trace, verdict)
 
 
-def _refusal(group: ExceptionGroup[Exception]) -> ConfigError | None:
+def _refusal(group: BaseExceptionGroup[Any]) -> ConfigError | None:
     """The first error in a group that says what is wrong with the plan: faults are applied in the server's tasks."""
-    for error in group.exceptions:
-        found = _refusal(error) if isinstance(error, ExceptionGroup) else error
+    inside: Sequence[BaseException] = group.exceptions
+    for error in inside:
+        found = (
+            _refusal(cast("BaseExceptionGroup[Any]", error)) if isinstance(error, ExceptionGroup) else error
+        )
         if isinstance(found, ConfigError):
             return found
     return None

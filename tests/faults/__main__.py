@@ -145,8 +145,8 @@ class Choice(Struct, frozen=True):
     last: int
 
 
-_FEW = Choice(apart=12, first=50, last=100)
-_SOME = Choice(apart=4, first=100, last=200)
+_FEW = Choice(apart=24, first=40, last=80)
+_SOME = Choice(apart=12, first=50, last=100)
 _WHOLE = "one_tool", "openai-chat"
 """The scenario that is cut at every byte by day, too."""
 

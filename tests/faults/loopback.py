@@ -40,16 +40,24 @@ PACE = 25.0
 """How many seconds pass in one."""
 
 _OTHERWISE = {
-    "net.lockstep": "net.lockstep=16",
-    "time.slow_but_live": "time.slow_but_live=2",
-    "time.slow_drip_1B": "time.slow_drip_1B=0.01",
-    "use.slow": "use.slow=2",
-    "use.stops_reading": "use.stops_reading=20",
+    "net.lockstep": "16",
+    "time.burst_after_silence": "10",
+    "time.slow_but_live": "2",
+    "time.slow_drip_1B": "0.005",
+    "use.slow": "2",
+    "use.stops_reading": "20",
 }
-"""Where less of a fault shows the same."""
+"""Where less of a fault shows the same, and lets a patient application be."""
 
-_SLOWLY = {"sse.million_empty_events", "json.long_string", "sse.endless_line", "sse.endless_event"}
-"""Where computing takes so long that it must not count more often than it is."""
+_PACES = {
+    "json.long_string": 1.0,
+    "rt.cancel_during_tool": 1.0,
+    "sse.endless_event": 1.0,
+    "sse.endless_line": 1.0,
+    "sse.million_empty_events": 1.0,
+    "time.slow_drip_1B": 5.0,
+}
+"""Where computing takes so long that it must not count so often."""
 
 _CHANCE = {"time.retry_after_expires_while_cancelled"}
 """Two things at the same moment: which is first is chance where the time is real."""
@@ -58,9 +66,9 @@ _CHANCE = {"time.retry_after_expires_while_cancelled"}
 def served() -> Iterator[str]:
     """Every fault of the catalogue that a real server can play."""
     for name in sorted(CATALOGUE.keys() - _CHANCE):
-        fault = _OTHERWISE.get(name, name)
-        if _can_be_served(Fault.parse(fault), "openai-chat"):
-            yield fault
+        fault = Fault(name, value=_OTHERWISE.get(name))
+        if _can_be_served(fault, "openai-chat"):
+            yield str(fault)
 
 
 def served_cases(n: int) -> Iterator[Case]:
@@ -69,8 +77,8 @@ def served_cases(n: int) -> Iterator[Case]:
     for case in drawn_cases(range(n), kinds=kinds):
         (fault,) = case.plan
         if fault.name in _OTHERWISE:
-            fault = replace(Fault.parse(_OTHERWISE[fault.name]), times=fault.times)
-        if fault.name in _SLOWLY and fault.times == math.inf:
+            fault = replace(fault, value=_OTHERWISE[fault.name])
+        if fault.name in _PACES and fault.times == math.inf:
             fault = replace(fault, times=1)
         if _can_be_served(fault, case.wire):
             yield replace(case, plan=(fault,))
@@ -82,7 +90,7 @@ def _can_be_served(fault: Fault, wire: str) -> bool:
 
 def pace_of(fault: str) -> float:
     """How fast the clock may be under a fault."""
-    return 1.0 if fault.partition("@")[0].partition("=")[0].partition(" ")[0] in _SLOWLY else PACE
+    return _PACES.get(Fault.parse(fault).name, PACE)
 
 
 def told(run: Run) -> dict[str, Any]:
@@ -93,25 +101,26 @@ def told(run: Run) -> dict[str, Any]:
         "error": None if error is None else (type(error).__name__, getattr(error, "which", None)),
         "end": (run.observed.finished, run.observed.reason),
         "text": run.observed.text,
-        "tools": [tool.id for tool in run.observed.tools],
+        # Those of one turn run at once: which begins first is chance.
+        "tools": sorted(tool.id for tool in run.observed.tools),
         "attempts": [(attempt.turn, attempt.faults) for attempt in run.trace.attempts],
     }
 
 
 def worldly(case: Case) -> tuple[Outcome, str]:
     """Make a run on sockets; what it came to, and where that is not what it comes to in memory, how."""
-    options = {"wire": case.wire, "seed": case.seed}
-    real = serve_to(
-        PATIENT, case.scenario, *case.plan, pace=pace_of(str(case.plan[0])), limit=3600, **options
-    )
-    simulated = told(simulate(PATIENT, case.scenario, *case.plan, **options))
-    outcome = outcome_of(real, PATIENT, case)
+    pace, wire, seed = pace_of(str(case.plan[0])), case.wire, case.seed
+    real = serve_to(PATIENT, case.scenario, *case.plan, wire=wire, seed=seed, pace=pace, limit=3600)
+    simulated = told(simulate(PATIENT, case.scenario, *case.plan, wire=wire, seed=seed))
+    outcome = outcome_of(real, PATIENT)
     differs = {
         name: (value, simulated[name]) for name, value in told(real).items() if value != simulated[name]
     }
     if not differs:
         return outcome, ""
-    line = f"serve_to(PATIENT, {case.source}, '{case.plan[0]}', wire='{case.wire}', seed={case.seed})"
+    line = (
+        f"serve_to(PATIENT, NAMED['{case.source}'], '{case.plan[0]}', wire='{case.wire}', seed={case.seed})"
+    )
     detail = f"on sockets and in memory: {differs}"
     finding = Finding("wrong_finish", detail, line)
     return replace(outcome, findings=(*outcome.findings, finding), line=outcome.line or line), detail

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from streamd import StreamdError
 from streamd.providers import WIRES as DECODERS
-from streamd.providers import Chunk, Stop, Text, ToolCall
+from streamd.providers import Chunk, Stop, StopReason, Text, ToolCall
 from streamd.testing import (
     WIRES,
     CallPart,
@@ -176,7 +176,9 @@ def _settled(events: list[WireEvent], closing: list[Chunk]) -> tuple[WireEvent, 
 def _scenario(stream: Recorded, events: tuple[WireEvent, ...]) -> Scenario:
     calls = [chunk for event in events for chunk in event.gives if isinstance(chunk, ToolCall)]
     parts = [CallPart(call.id, call.name, call.arguments) for call in calls]
-    reason = next(chunk.reason for event in events for chunk in event.gives if isinstance(chunk, Stop))
+    reason: StopReason = next(
+        chunk.reason for event in events for chunk in event.gives if isinstance(chunk, Stop)
+    )
     first = Turn((TextPart((stream.text or "",)), *parts), reason=reason)
     return Scenario((first, Turn((TextPart(("Done.",)),))) if parts else (first,))
 
