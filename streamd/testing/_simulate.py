@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any, cast
 
 import httpx
 import trio
@@ -112,8 +111,8 @@ def simulate(
     with seeded(seed, stage.shuffle), captured_logs() as logs, broken_logging(stage.broken_logging):
         try:
             world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-        except ExceptionGroup as group:
-            refusal = _refusal(cast("ExceptionGroup[Any]", group))
+        except Exception as error:
+            refusal = _refusal(error)
             if refusal is None:
                 raise
             raise refusal from None
@@ -125,16 +124,12 @@ def simulate(
     return Run(scenario, faults, wire, seed, observed, trace, verdict)
 
 
-def _refusal(group: BaseExceptionGroup[Any]) -> ConfigError | None:
-    """The first error in a group that says what is wrong with the plan: faults are applied in the server's tasks."""
-    inside: Sequence[BaseException] = group.exceptions
-    for error in inside:
-        found = (
-            _refusal(cast("BaseExceptionGroup[Any]", error)) if isinstance(error, ExceptionGroup) else error
-        )
-        if isinstance(found, ConfigError):
-            return found
-    return None
+def _refusal(error: BaseException) -> ConfigError | None:
+    """What is wrong with the plan, where that is the error or in its group: faults are applied in the server's tasks."""
+    if isinstance(error, ConfigError):
+        return error
+    inside: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return next((found for each in inside if (found := _refusal(each)) is not None), None)
 
 
 def _unread(trace: Trace, network: SimulatedNetwork) -> int:

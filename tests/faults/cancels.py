@@ -9,6 +9,7 @@ import trio
 from streamd import StreamdError, open_session
 from streamd.testing import NAMED, Finding, Outcome, Plan, World, no_leaks, plan_of
 from streamd.testing._serve import serving
+from streamd.testing._verdict import FindingName
 
 __all__ = ["LIMIT", "SESSIONS", "cancelled", "percentile"]
 
@@ -53,7 +54,7 @@ async def cancelled(seed: int) -> tuple[Outcome, float | None]:
                     await served.wait_closed()
                     ended, took = "cancelled", trio.current_time() - scope.deadline
         except AssertionError as left:
-            what = "leaked_task" if "tasks" in str(left) else "leaked_fd"
+            what: FindingName = "leaked_task" if "tasks" in str(left) else "leaked_fd"
             found = (Finding(what, f"cancelled after {after:.4f} s: {left}", line),)
             return Outcome(row=row, ended=ended, findings=found, line=line), took
     return Outcome(row=row, ended=ended, line=line), took
