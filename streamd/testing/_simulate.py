@@ -125,7 +125,7 @@ def simulate(
 
 
 def _refusal(error: BaseException) -> ConfigError | None:
-    """What is wrong with the plan, where that is the error or in its group: faults are applied in the server's tasks."""
+    """What is wrong with the plan, in an error or its group: faults are applied in the server's tasks."""
     if isinstance(error, ConfigError):
         return error
     inside: Sequence[BaseException] = getattr(error, "exceptions", ())
