@@ -92,12 +92,13 @@ class AWSEventStream:
         """
         if self._failure is not None:
             raise self._failure
-        if self._rest or len(data) < _PRELUDE_SIZE:
-            self._rest += data
-            if len(self._rest) < self._need:
-                return []
-            data = bytes(self._rest)
-            self._rest.clear()
+        rest = self._rest
+        if len(rest) + len(data) < self._need:
+            rest += data
+            return []
+        if rest:
+            data = b"".join((rest, data))
+            rest.clear()
         messages: list[EventMessage] = []
         try:
             at = self._read(data, messages)
@@ -106,7 +107,7 @@ class AWSEventStream:
             if not messages:
                 raise
         else:
-            self._rest += data[at:] if at else data
+            rest += data[at:]
         return messages
 
     def _read(self, data: bytes, messages: list[EventMessage]) -> int:
