@@ -737,7 +737,7 @@ GUARDS = (
         "streamd/_http_connections.py",
         "        await trio.aclose_forcefully(connection.stream)",
         "        await connection.stream.aclose()",
-        Strike(("time.stall_after_terminal x*",), besides=("net.slow_close=30 x*",), limit=10.0),
+        Strike(("net.fin@byte:50% x*",), besides=("net.slow_close=30 x*",), limit=20.0),
     ),
     guard(
         "close where logging fails",
