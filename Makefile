@@ -38,8 +38,8 @@ test: .venv/.dev ## all tests, with branch coverage
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n auto --dist worksteal $(ARGS); code=$$?; $(BIN)/coverage combine -q && $(BIN)/coverage report && exit $$code
 
-faults: .venv/.dev ## every fault with 20 seeds, every byte, every step, memory (N=1000: for a night)
-	@echo 'faults: in virtual time, in two processes; some minutes (ARGS="--only faults": the first part alone)'
+faults: .venv/.dev ## every fault with 20 seeds and on sockets, bytes, every step, memory (N=1000: for a night)
+	@echo 'faults: in virtual time and on sockets, in two processes; some minutes (ARGS="--only faults": the first part alone)'
 	@$(BIN)/python -m tests.faults $(if $(N),--n $(N)) $(ARGS)
 
 mutants: .venv/.dev ## break supervisors/, and take out the runtime's guards, one at a time: each must be noticed

@@ -25,7 +25,8 @@ from streamd.testing import (
     streamd_app,
 )
 from streamd.testing._wire_paths import example
-from tests.faults.loopback import PACE, PATIENT, pace_of, served, told
+from tests.faults.cancels import cancelled
+from tests.faults.loopback import PACE, PATIENT, pace_of, served, served_cases, told
 
 
 @pytest.mark.parametrize("fault", list(served()))
@@ -43,6 +44,21 @@ def test_every_wire_is_served(wire: str) -> None:
     run = serve_to(streamd_app, THREE_ROUNDS, *faults, wire=wire, pace=PACE)
     assert told(run) == told(simulate(streamd_app, THREE_ROUNDS, *faults, wire=wire))
     assert_survived(run)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_a_session_that_is_cancelled_leaves_nothing(seed: int) -> None:
+    """Cancelled on sockets at a moment drawn from a seed: no task, socket or thread is left."""
+    outcome, _ = await cancelled(seed)
+    assert outcome.findings == ()
+
+
+def test_what_is_fast_is_slow_where_it_must_be() -> None:
+    """Each fault is served five times, on the drawn wires, with values that a patient application stands."""
+    cases = list(served_cases(5))
+    assert all(len(case.plan) == 1 for case in cases)
+    assert {case.wire for case in cases} == set(WIRES)
+    assert {pace_of(str(case.plan[0])) for case in cases} == {1.0, 5.0, PACE}
 
 
 async def naive(world: World) -> str:
