@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from decode_play import READS
+from decode_play import FLOORS, READS
 from decode_sdks import SDKS
 from report import Results
 
@@ -24,7 +24,8 @@ BUDGET = 10
 def measure(results: Results, *, quick: bool) -> None:
     """Let both decode each wire's stream in fresh processes, taking turns."""
     rounds, seconds = (1, 0.3) if quick else (5, 0.5)
-    for _, wire, peer in itertools.product(range(rounds), SDKS, PEERS):
+    plays = [(wire, peer) for wire in SDKS for peer in (*PEERS, "floor") if peer != "floor" or wire in FLOORS]
+    for _, (wire, peer) in itertools.product(range(rounds), plays):
         print(f"\r\033[Kdecode: {wire}, {peer}", end="", file=sys.stderr)
         command = [sys.executable, "decode_play.py", wire, peer, str(EVENTS), str(seconds)]
         done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
@@ -49,6 +50,11 @@ def lines(results: Results) -> Iterable[str]:
             verdict = "not measured" if ratio is None else "pass" if ratio >= BUDGET else "FAIL"
             shown = "-" if ratio is None else f"{ratio:.1f} x"
             yield f"{f'{wire} beside {name}':46}{cells}{shown:>10}{f'{BUDGET} x':>10}  {verdict}"
+            least = results.median(f"decode {wire}", "floor", f"{size} event")
+            if least and theirs:
+                cell = _cell(least, results.median(f"decode {wire}", "floor", f"{size} byte"))
+                label = "  the least: cut, decode, make the chunk"
+                yield f"{label:46}{cell:>24}{'':>24}{f'{theirs / least:.1f} x':>10}"
 
 
 def _cell(event: float | None, byte: float | None) -> str:

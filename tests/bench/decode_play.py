@@ -1,4 +1,4 @@
-"""Decodes one wire's stream with streamd or with the official SDK: `python decode_play.py WIRE PEER EVENTS SECONDS`.
+"""Decodes one wire's stream with streamd, the official SDK or its floor: `decode_play.py WIRE PEER EVENTS SECONDS`.
 
 Prints the median seconds of CPU for each event and each byte, by the size of the reads, as JSON.
 """
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import msgspec
 from decode_sdks import SDKS
 from decode_streams import STREAMS, words
 
@@ -34,9 +35,32 @@ def streamd_reader(wire: str) -> Callable[[list[bytes], list[str]], None]:
     return read
 
 
+def ollama_floor(pieces: list[bytes], texts: list[str]) -> None:
+    """The least that Python can do with lines: cut them, have msgspec read two fields, and make each text a chunk."""
+    decode, rest = msgspec.json.Decoder(_Line).decode, b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if content := decode(line).message.content:
+                texts.append(Text(content).text)
+
+
+FLOORS = {"ollama-chat": ollama_floor}
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: str
+
+
+class _Line(msgspec.Struct, gc=False):
+    message: _Message
+    done: bool
+
+
 def main(wire: str, peer: str, number: int, seconds: float) -> None:
     """Decode the stream again and again for that long, and print the median."""
-    read = streamd_reader(wire) if peer == "streamd" else SDKS[wire][1]
+    read = {"streamd": streamd_reader(wire), "SDK": SDKS[wire][1], "floor": FLOORS.get(wire)}[peer]
+    assert read is not None
     body, events = STREAMS[wire](number)
     expected = list(words(number))
     measured: dict[str, float] = {"events": events, "bytes": len(body)}
