@@ -18,12 +18,12 @@ new-venv = "$(UV)" venv -q --python "$(or $(PYTHON),>=3.11)" $(1)
 install = "$(UV)" pip install -q --python $(1)/bin/python
 endif
 
-.PHONY: help demo test faults mutants fuzz check fmt bench docs dist clean
+.PHONY: help demo test faults mutants fuzz check fmt bench scoreboard docs dist clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
 	@echo 'usage: make TARGET'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ t = $$1; $$1 = ""; printf "  %-8s%s\n", t, $$0 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | awk '{ t = $$1; $$1 = ""; printf "  %-12s%s\n", t, $$0 }'
 
 demo: .venv/.run ## a real model answers, is replayed, and tools are called (the first time it fetches the model)
 	@echo 'demo: streamd chat "$(PROMPT)" --stats --record .venv/demo.json'
@@ -69,6 +69,10 @@ bench: .venv-bench/.ready ## CPU beside a bare socket, httpx and the SDKs; super
 	@echo 'bench: server on one core, one client at a time on another'
 	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
 
+scoreboard: .venv/.dev .venv-scoreboard/.ready .venv-scoreboard-litellm/.ready ## other clients under the same faults
+	@echo 'scoreboard: every fault to every client on the loopback; some minutes'
+	@$(BIN)/python -m tests.scoreboard && $(BIN)/python docs/scoreboard_table.py
+
 docs: .venv/.docs ## the documentation, in docs/_build/html
 	@$(BIN)/python docs/provider_table.py && $(BIN)/python docs/content_table.py && $(BIN)/python docs/fault_table.py
 	@echo 'docs: sphinx, warnings are errors'
@@ -88,7 +92,7 @@ clean: ## remove everything built; the environments stay
 
 # The environments. A stamp is touched when its step is done; editing pyproject.toml does the step again.
 
-.venv/.made .venv-bench/.made:
+.venv/.made .venv-bench/.made .venv-scoreboard/.made .venv-scoreboard-litellm/.made:
 	@echo 'set-up: a Python environment in $(@D)'
 	@test -n "$(PYTHON)$(UV)" || { echo 'streamd needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@test -n "$(UV)" || "$(PYTHON)" -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("streamd needs Python 3.11 or newer; $(PYTHON) is %d.%d" % v[:2])'
@@ -119,4 +123,14 @@ clean: ## remove everything built; the environments stay
 .venv-bench/.ready: .venv-bench/.made pyproject.toml
 	@echo 'set-up: the libraries that are measured beside streamd'
 	@$(call install,.venv-bench) --upgrade -e . --group bench
+	@touch $@
+
+.venv-scoreboard/.ready: .venv-scoreboard/.made pyproject.toml
+	@echo 'set-up: the clients of the scoreboard'
+	@$(call install,.venv-scoreboard) -e . --group scoreboard
+	@touch $@
+
+.venv-scoreboard-litellm/.ready: .venv-scoreboard-litellm/.made pyproject.toml
+	@echo 'set-up: litellm, which needs an older openai'
+	@$(call install,.venv-scoreboard-litellm) --group scoreboard-litellm
 	@touch $@
