@@ -63,7 +63,7 @@ def test_every_byte_of_a_turn_is_struck():
 def test_every_byte_gives_runs_as_they_are_asked_for(fault):
     """Each is clean, none gives less than the one before, and the last is complete."""
     before = None
-    for run in every_byte(streamd_app, HELLO, faults=[fault], wire="gemini"):
+    for run in every_byte(streamd_app, HELLO, faults=[fault], wire="ollama-chat"):
         assert run.verdict.findings == ()
         outcome = outcome_of(run, streamd_app)
         assert before is None or less_for_more(before, outcome) == ()
