@@ -141,11 +141,10 @@ class Leaky:
     """A provider that raises a cancellation not its own inside the session's tree."""
 
     def __init__(self, wrapped: Any, leaked: BaseException) -> None:
-        self.wrapped = wrapped
+        self.name = wrapped.name
+        self.request = wrapped.request
+        self.error = wrapped.error
         self.leaked = leaked
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.wrapped, name)
 
     def decoder(self) -> Any:
         raise self.leaked
