@@ -350,7 +350,7 @@ def test_a_damaged_message_behind_the_end_fails_no_finished_turn() -> None:
     [
         (b"{", "cannot be read"),
         (b"[1]", "a JSON object was expected"),
-        (b"[" * 5000, "too deep"),
+        (b"[" * 5000, "cannot be read"),  # how deep is too deep depends on the Python
         (b"", "cannot"),
     ],
 )
