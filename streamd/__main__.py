@@ -63,7 +63,7 @@ def _run(command: Command) -> int:
             return _providers(command)
         case FaultsCommand():
             # The harness is imported only where it is used.
-            from .testing._faults_command import run_faults  # noqa: PLC0415
+            from .testing._faults_command import run_faults  # noqa: PLC0415  (the harness costs every other command nothing)
 
             return run_faults(command)
         case MockCommand():

@@ -98,7 +98,7 @@ def _check(used: object, at: object) -> None:
 
 def _prices() -> ModuleType:
     try:
-        import genai_prices  # noqa: PLC0415
+        import genai_prices  # noqa: PLC0415  (an extra: it may not be there)
     except ImportError as exc:
         raise ConfigError("streamd.cost needs a table of prices: pip install 'streamd-llm[prices]'") from exc
     return genai_prices

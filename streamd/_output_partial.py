@@ -159,7 +159,7 @@ class PartialStream:
 
 def _partial_parser() -> Callable[[bytes], Any]:
     try:
-        import jiter  # noqa: PLC0415
+        import jiter  # noqa: PLC0415  (an extra: it may not be there)
     except ImportError as exc:
         raise ConfigError(
             "Session.partial needs a parser of unfinished JSON: pip install 'streamd-llm[output]'"

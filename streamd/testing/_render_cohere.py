@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from streamd.providers import (
     Chunk,
@@ -24,6 +23,7 @@ from streamd.providers import (
 )
 
 from ._failures import Failure
+from ._rounds import rounds_answered
 from ._scenario import CallPart, Part, TextPart, ThinkingPart, Turn
 from ._sse import COMMENT, sse_event
 from ._wire import Wire
@@ -100,19 +100,6 @@ def _call(kind: EventKind, name: str, index: int, call: dict[str, Any], *gives: 
     return _event(kind, name, {"index": index, "delta": {"message": {"tool_calls": call}}}, *gives)
 
 
-class _Message(Struct):
-    tool_calls: list[Any] | None = None
-
-
-class _Body(Struct):
-    messages: list[_Message] = []
-
-
-def _answered(body: bytes) -> int:
-    messages = msgspec.json.decode(body, type=_Body).messages
-    return sum(bool(message.tool_calls) for message in messages)
-
-
 def _error(failure: Failure) -> WireEvent:
     delta = {"finish_reason": "ERROR", "error": f"the request failed: {failure.name}"}
     return _event("error", "message-end", {"delta": delta}, fatal=True)
@@ -127,7 +114,7 @@ COHERE_V2 = Wire(
     decoder="cohere-v2",
     content_type="text/event-stream",
     events=lambda turn, number: tuple(_events(turn, number)),
-    answered=_answered,
+    answered=rounds_answered,
     error=_error,
     refusal=lambda failure: msgspec.json.encode({"message": f"the request failed: {failure.name}"}),
     keepalive=COMMENT,

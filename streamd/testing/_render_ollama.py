@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from streamd.providers import (
     Chunk,
@@ -24,6 +23,7 @@ from streamd.providers import (
 )
 
 from ._failures import Failure
+from ._rounds import rounds_answered
 from ._scenario import CallPart, TextPart, ThinkingPart, Turn
 from ._wire import Wire
 from ._wire_event import EventKind, WireEvent
@@ -73,19 +73,6 @@ def _events(turn: Turn) -> Iterator[WireEvent]:
     yield _line("finish", ended, told, *closed, Stop(turn.stop_reason, None, raw), terminal=True)
 
 
-class _Message(Struct):
-    tool_calls: list[Any] | None = None
-
-
-class _Body(Struct):
-    messages: list[_Message] = []
-
-
-def _answered(body: bytes) -> int:
-    messages = msgspec.json.decode(body, type=_Body).messages
-    return sum(bool(message.tool_calls) for message in messages)
-
-
 def _told(failure: Failure) -> dict[str, Any]:
     return {"error": f"the request failed: {failure.name}"}
 
@@ -99,7 +86,7 @@ OLLAMA_CHAT = Wire(
     decoder="ollama-chat",
     content_type="application/x-ndjson",
     events=lambda turn, _number: tuple(_events(turn)),
-    answered=_answered,
+    answered=rounds_answered,
     error=lambda failure: _line("error", _told(failure), fatal=True),
     refusal=lambda failure: msgspec.json.encode(_told(failure)),
     keepalive=_adds("keepalive", {}),

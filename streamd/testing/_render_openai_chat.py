@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from streamd.providers import (
     Chunk,
@@ -24,6 +23,7 @@ from streamd.providers import (
 )
 
 from ._failures import Failure
+from ._rounds import rounds_answered
 from ._scenario import CallPart, TextPart, ThinkingPart, Turn
 from ._sse import COMMENT, sse_event
 from ._wire import Wire
@@ -107,19 +107,6 @@ def _call(id_: str, part: CallPart, place: int) -> Iterator[WireEvent]:
         yield _delta(id_, "arguments", {"tool_calls": [entry]}, ToolCallDelta(place, None, None, fragment))
 
 
-class _Message(Struct):
-    tool_calls: list[Any] | None = None
-
-
-class _Body(Struct):
-    messages: list[_Message] = []
-
-
-def _answered(body: bytes) -> int:
-    messages = msgspec.json.decode(body, type=_Body).messages
-    return sum(bool(message.tool_calls) for message in messages)
-
-
 def _told(failure: Failure) -> dict[str, Any]:
     kind, code = _CODES[failure.name]
     return {"error": {"message": "The request failed.", "type": kind, "param": None, "code": code}}
@@ -138,7 +125,7 @@ OPENAI_CHAT = Wire(
     decoder="openai-chat",
     content_type="text/event-stream",
     events=lambda turn, number: tuple(_events(turn, number)),
-    answered=_answered,
+    answered=rounds_answered,
     error=_error,
     refusal=lambda failure: msgspec.json.encode(_told(failure)),
     keepalive=COMMENT,

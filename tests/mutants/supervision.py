@@ -76,7 +76,7 @@ def outcome(tree: Path, patience: float) -> Outcome:
         process = subprocess.Popen(
             command(*options), cwd=tree, env=environment(tree, COLUMNS="200"), stdout=file, stderr=file,
             stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        )  # fmt: skip  # shorter so
         try:
             size, since, slowest = 0, time.monotonic(), 0.0
             while process.poll() is None:

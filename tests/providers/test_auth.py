@@ -160,7 +160,7 @@ def test_what_was_never_asked_for_is_no_secret() -> None:
 @pytest.mark.parametrize(
     ("auth", "message"),
     [
-        (Bearer(KEY), "here: the key from `key` is not wrapped: give Secret(...)"),  # type: ignore[arg-type]
+        (Bearer(KEY), "here: the key from `key` is not wrapped: give Secret(...)"),  # type: ignore[arg-type]  # wrong on purpose
         (Bearer(Secret("")), "here: the key from `key` is empty"),
         (KeyHeader("x key", Secret(KEY)), "here: the name of the key's header is not a header's name"),
         (KeyHeader("connection", Secret(KEY)), "here: the header 'connection' is set by the transport"),

@@ -308,7 +308,7 @@ async def test_a_model_that_cannot_take_the_request_is_told_before_anything_is_s
             "gpt-without-a-provider",
         ):
             with pytest.raises(ConfigError):
-                await stream(first(network), "Hi", fallback=[other], client=client)  # type: ignore[list-item]
+                await stream(first(network), "Hi", fallback=[other], client=client)  # type: ignore[list-item]  # drawn
         with pytest.raises(ConfigError, match="n"):
             await stream(first(network), "Hi", fallback=[second(network)], client=client, logprobs=3)
         assert network.connections == []

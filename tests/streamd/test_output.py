@@ -60,7 +60,7 @@ def sent(network: Network, place: int) -> dict[str, Any]:
 def calling_model(url: str) -> Any:
     """A model of a server that is asked for an output by a tool."""
     provider = resolve(chat_model(url)[0])
-    return msgspec.structs.replace(provider, quirks=ChatQuirks(output="tool")), "tiny-1"  # type: ignore[type-var]
+    return msgspec.structs.replace(provider, quirks=ChatQuirks(output="tool")), "tiny-1"  # type: ignore[type-var]  # it is a Struct
 
 
 async def asked(*scripts: Script, **options: Any) -> tuple[Response, Network]:

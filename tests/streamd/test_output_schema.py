@@ -68,7 +68,7 @@ class Plain:
     """A class of which nothing is known."""
 
 
-@pytest.mark.parametrize("type_", [complex, Plain, "Order", Literal, int | Plain, list["Nowhere"], 7])  # type: ignore[name-defined]  # noqa: F821
+@pytest.mark.parametrize("type_", [complex, Plain, "Order", Literal, int | Plain, list["Nowhere"], 7])  # type: ignore[name-defined]  # noqa: F821  (the name that is not there is the case)
 def test_a_type_that_cannot_be_described(type_: Any) -> None:
     """It is the caller's error, and the message says which type it is."""
     with pytest.raises(ConfigError, match=r"output_type .* cannot be described by a JSON schema"):

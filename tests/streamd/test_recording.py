@@ -327,7 +327,7 @@ async def test_a_session_without_a_recording_has_no_error_of_one(autojump_clock:
 async def test_a_wrong_path_is_told_before_anything_is_sent() -> None:
     """What is no path at all is a ConfigError."""
     with pytest.raises(ConfigError, match="record must be the path"):
-        async with open_session("openai-compatible:x", "Hi", record=7):  # type: ignore[arg-type]
+        async with open_session("openai-compatible:x", "Hi", record=7):  # type: ignore[arg-type]  # the mistake is the case
             pytest.fail("it was opened")
 
 

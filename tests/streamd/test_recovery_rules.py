@@ -280,7 +280,7 @@ async def failing_to_connect(
     async def counted(host: str, port: int) -> trio.abc.Stream:
         nonlocal made
         made += 1
-        return await connect(host, port)  # type: ignore[no-any-return]
+        return await connect(host, port)  # type: ignore[no-any-return]  # any connect
 
     transport = HTTPTransport(connect=counted, ssl_context=ssl_context)
     async with no_leaks(), httpx.AsyncClient(transport=transport, trust_env=False) as client:

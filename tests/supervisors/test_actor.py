@@ -148,7 +148,7 @@ async def test_a_cast_waits_for_a_place(autojump_clock: Any) -> None:
         assert [entry for entry in diary if "got" in entry] == ["c got None", "d got None", "e got None"]
         assert [entry for entry in diary if "cast" in entry] == [
             "cast ('sleep', 1)", "cast b", "cast c", "cast d", "cast e"
-        ]  # fmt: skip
+        ]  # fmt: skip  # shorter so
         assert trio.current_time() == 1
         assert ref.statistics() == MailboxStatistics(0, 1, 0, 1)
 
@@ -277,7 +277,7 @@ async def test_a_reply_may_come_later(autojump_clock: Any) -> None:
         ] or diary == [
             "call keep", "call keep", "y cancelled", "call between",
             "cast ('answer', 1)", "sent True", "x got 1", "cast ('answer', 2)", "sent False",
-        ]  # fmt: skip
+        ]  # fmt: skip  # shorter so
 
 
 class Clerk(Actor[float, Any, str]):
@@ -429,7 +429,7 @@ async def test_everybody_who_waits_is_told_before_the_restart(autojump_clock: An
         told, restarted = diary[6:12], diary[12:]
         assert diary[:6] == [
             "start 1", "init 1", "call keep", "cast ('sleep', 1)", "call crash", "terminate ValueError('crash')"
-        ]  # fmt: skip
+        ]  # fmt: skip  # shorter so
         names = ("cast", "hand", "inside", "kept", "outside")
         assert sorted(told) == [*(f"{name} down failed" for name in names), "start 2"]
         assert restarted == ["init 2"]
@@ -918,7 +918,7 @@ async def test_a_message_nobody_handles_is_a_crash(autojump_clock: Any) -> None:
         assert [error.partition(".<locals>.")[2] for error in errors] == [
             "Deaf takes no calls, but got 'x'", "Deaf takes no casts, but got 'y'",
             "Restless sets idle_timeout but not what to do then",
-        ]  # fmt: skip
+        ]  # fmt: skip  # shorter so
         async with open_supervisor(deaf.child_spec("calm")):
             pass
 

@@ -207,7 +207,7 @@ def test_invariants(number: int, figures: list[str]) -> None:
 def check_script(
     *, children: Any, strategy: Any, limit: Any, backoff: Any, callers: Any, ending: str, cancel_at: float,
     cancel_grace: float, rnd: object,
-) -> None:  # fmt: skip
+) -> None:  # fmt: skip  # shorter so
     """Run one script and check everything that was seen."""
     record = Record()
     specs = [

@@ -274,7 +274,7 @@ def test_a_keyboard_interrupt_at_any_step_ends_everything(
 def test_delays_stay_within_their_bounds_and_begin_again_after_health(
     initial: float, factor: float, more: float, jitter: float, reset_after: float, lives: list[float],
     dynamic: bool, rnd: object,
-) -> None:  # fmt: skip
+) -> None:  # fmt: skip  # shorter so
     """I17: the n-th delay in a row is min(maximum, initial * factor ** (n - 1)), or up to 1 + jitter times that."""
     backoff = Backoff(
         initial=initial,

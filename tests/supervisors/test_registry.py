@@ -103,7 +103,7 @@ async def test_a_restarted_child_keeps_its_name(autojump_clock: Any) -> None:
         assert registry.lookup("a") == "a2"
     assert seen == [
         "ChildStarting 1: free", "ChildExited 1: free", "ChildStarting 2: free", "ChildExited 2: free"
-    ]  # fmt: skip
+    ]  # fmt: skip  # shorter so
 
 
 async def test_no_dead_name_resolves(autojump_clock: Any) -> None:

@@ -63,4 +63,4 @@ def test_the_error_says_what_was_wrong(fault: str, error: type[Exception]) -> No
     """It is typed, and has its phase and its attempt."""
     run = simulate(streamd_app, ONE_TOOL, fault)
     assert type(run.observed.error) is error
-    assert run.observed.error.phase in ("headers", "stream")  # type: ignore[attr-defined]
+    assert run.observed.error.phase in ("headers", "stream")  # type: ignore[attr-defined]  # its class is asserted above

@@ -71,7 +71,7 @@ def test_nothing_is_sent_to_where_a_redirect_leads() -> None:
 @pytest.mark.parametrize("scenario", [HELLO, THINKING, ONE_TOOL])
 def test_an_answer_that_is_not_streamed_is_an_answer(wire: str, scenario: object) -> None:
     """It is not paid for twice: text, calls and usage are taken from the document."""
-    run = simulate(streamd_app, scenario, "http.json_200 x*", wire=wire)  # type: ignore[arg-type]
+    run = simulate(streamd_app, scenario, "http.json_200 x*", wire=wire)  # type: ignore[arg-type]  # a parameter
     assert run.verdict.findings == ()
     assert run.observed.finished
 

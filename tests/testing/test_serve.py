@@ -182,19 +182,19 @@ async def test_a_request_that_ends_early_is_none(sent: bytes) -> None:
 def test_a_fault_for_simulations_alone_is_refused(fault: str, why: str) -> None:
     """The message says why, and where it can be played."""
     with pytest.raises(ConfigError, match=f"{why}.*simulated"), serve_in_thread(HELLO, fault):
-        pass  # pragma: no cover
+        pass  # pragma: no cover - entering is refused
 
 
 def test_only_the_loopback_can_be_listened_on() -> None:
     """Any other host is refused."""
     with pytest.raises(ConfigError, match=r"not on '0\.0\.0\.0'"), serve_in_thread(HELLO, host="0.0.0.0"):
-        pass  # pragma: no cover
+        pass  # pragma: no cover - entering is refused
     with serve_in_thread(HELLO, host="localhost") as server:
         assert server.url.startswith("http://127.0.0.1:")
         assert repr(server) == f"<streamd.testing.Served {server.url}>"
         with pytest.raises(OSError):
             with serve_in_thread(HELLO, port=urlsplit(server.url).port or 0):
-                pass  # pragma: no cover
+                pass  # pragma: no cover - entering is refused
 
 
 def test_an_asyncio_application_is_judged_by_what_it_reports() -> None:
