@@ -43,12 +43,16 @@ def test_the_page_of_promises_names_every_finding() -> None:
 
 @pytest.mark.parametrize(("runs", "said"), [(20, "14 %"), (100, "3 %"), (1000, "0.3 %"), (5000, "0.06 %")])
 def test_the_page_of_promises_has_the_figures_of_a_report(runs: int, said: str) -> None:
-    """A part of a report is a row: runs, findings, and the bound where there is one; what was measured follows."""
+    """A part of a report is a row: runs, findings, and the bound where they were drawn; what was measured follows."""
     made = maker("promise_table")
-    clean = {"name": "all", "runs": runs, "findings": 0, "figures": ["growth: 3 MiB"]}
+    name = "sessions on real sockets, at random"
+    clean = {"name": name, "runs": runs, "findings": 0, "figures": ["growth: 3 MiB"]}
     found = {"name": "some", "runs": 3, "findings": 1, "figures": []}
+    tried = {"name": "every byte", "runs": runs, "findings": 0, "figures": []}
+    parts = {"sections": [clean, found, tried]}
     page = f"before\n{made.BEGIN}old\n{made.END}after\n"
-    once = made.renewed(page, {"sections": [clean, found]})
-    assert f"| all | {runs:,} | 0 | {said} |\n| some | 3 | 1 |  |\n\n* all: growth: 3 MiB\n" in once
+    once = made.renewed(page, parts)
+    rows = f"| {name} | {runs:,} | 0 | {said} |\n| some | 3 | 1 |  |\n| every byte | {runs:,} | 0 |  |\n"
+    assert f"{rows}\n* {name}: growth: 3 MiB\n" in once
     assert "old" not in once
-    assert made.renewed(once, {"sections": [clean, found]}) == once
+    assert made.renewed(once, parts) == once
