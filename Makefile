@@ -18,7 +18,7 @@ new-venv = "$(UV)" venv -q --python "$(or $(PYTHON),>=3.11)" $(1)
 install = "$(UV)" pip install -q --python $(1)/bin/python
 endif
 
-.PHONY: help demo test faults mutants fuzz check fmt bench scoreboard docs dist clean
+.PHONY: help demo test faults mutants fuzz check fmt bench perfguard scoreboard docs dist clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -68,6 +68,10 @@ fmt: .venv/.dev ## format the code, and mend what ruff can mend
 bench: .venv-bench/.ready ## CPU beside a bare socket, httpx and the SDKs; supervision beside bare trio (QUICK=1: shorter)
 	@echo 'bench: server on one core, one client at a time on another'
 	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
+
+perfguard: .venv/.dev ## what a chunk costs in steps, calls and instructions, held against committed counts (ARGS=--renew)
+	@echo 'perfguard: counts, no times; half a minute'
+	@$(BIN)/python -m tests.perfguard $(ARGS)
 
 scoreboard: .venv/.dev .venv-scoreboard/.ready .venv-scoreboard-litellm/.ready ## other clients under the same faults
 	@echo 'scoreboard: every fault to every client on the loopback; some minutes'
