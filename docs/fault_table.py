@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from streamd.testing import CATALOGUE, ONE_TOOL, WIRES, Fault, FaultKind, Strike, delivery_of, render
+from msgspec.structs import replace
+
+from streamd.testing import CATALOGUE, ONE_TOOL, WIRES, Fault, FaultKind, Reply, Strike, delivery_of, render
 from streamd.testing._cases import variants
 from streamd.testing._servable import why_not_served
 
@@ -89,10 +91,19 @@ def endings_of(kind: FaultKind, fault: Fault) -> Iterator[str]:
     expect = kind.expect(delivery, strike)
     staged = kind.phase in ("tool", "consumer", "runtime")
     complete = delivery.terminal and not delivery.fatal_first
-    if complete or expect.either or staged:
+    if complete or expect.either or staged or reads_on(kind, strike):
         yield "completes"
     if not complete or expect.either or staged or expect.refusable:
         yield from (f"`{error}`" for error in expect.errors)
+
+
+def reads_on(kind: FaultKind, strike: Strike) -> bool:
+    """Whether a response that it struck can be read on to its end."""
+    if kind.resumed is None:
+        return False
+    events = render(ONE_TOOL.turns[0], strike.wire, kept=True).events
+    rest = Reply(events=events[1:])
+    return delivery_of(kind.resumed(rest, replace(strike, after=0, before=events[:1]))).terminal
 
 
 def wire_of(kind: FaultKind):

@@ -20,7 +20,8 @@ __all__ = ["AnyWire"]
 _NOWHERE = (
     "this server plays the wires "
     f"{', '.join(WIRES)}, at the paths where their providers have them, such as /v1/chat/completions, "
-    "/v1/messages or /api/chat; it answers requests by POST that ask for a stream"
+    "/v1/messages or /api/chat; it answers requests by POST that ask for a stream, and by GET "
+    "those that read on a response in the background"
 )
 _NO_STREAM = 'this server only streams: ask for a stream, as with "stream": true'
 
@@ -59,8 +60,8 @@ class AnyWire(Play):
         """The script for a request; one of no wire is told what there is."""
         if request is None or not self._any:
             return self._answered(connection, request)
-        wire = wire_of(request.target)
-        if wire is None or request.method != "POST":
+        wire = wire_of(request.target, request.method)
+        if wire is None:
             return self._refused(request, 404, _NOWHERE)
         self._wire = wire
         try:
@@ -75,7 +76,7 @@ class AnyWire(Play):
         steps = super().next(connection, request)
         for attempt in self._trace.attempts[answered:]:
             faults = ", ".join(str(self._plan[place]) for place in attempt.faults) or "no fault"
-            self._tell(request, f"{self._wire.name}, turn {attempt.turn}: {faults}")
+            self._tell(request, f"{self._wire.name}, {attempt.asked}: {faults}")
         return steps
 
     def _refused(self, request: Request, status: int, why: str) -> Script:

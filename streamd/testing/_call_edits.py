@@ -12,7 +12,7 @@ from streamd.providers import ToolCall, ToolCallDelta
 
 from ._fault import At
 from ._kind import Strike
-from ._payload import changed, numbered, payload_of, with_payload
+from ._payload import changed, first_number, numbered, payload_of, with_payload
 from ._reasons import always, settled, told
 from ._reply import Reply
 from ._wire_event import WireEvent
@@ -94,7 +94,8 @@ def with_arguments(
             made = told(event, strike, key, always(piece))
             events.append(replace(made, gives=(delta,)))
         begun = True
-    return settled(strike.with_events(reply, *numbered(events, strike.wire)), {call.index: verdict})
+    events = [*numbered(events, strike.wire, first_number(reply))]
+    return settled(strike.with_events(reply, *events), {call.index: verdict})
 
 
 def with_entries(reply: Reply, strike: Strike, change: Callable[[dict[str, Any], int, int], None]) -> Reply:

@@ -13,6 +13,7 @@ from ._faults_json import JSON
 from ._faults_net import NET
 from ._faults_order import ORDER
 from ._faults_prov import PROV
+from ._faults_resume import RESUME
 from ._faults_rt import RT
 from ._faults_sec import SEC
 from ._faults_sse import SSE
@@ -26,7 +27,23 @@ __all__ = ["CATALOGUE", "kind_named"]
 
 
 def _rows() -> Iterator[FaultKind]:
-    for table in (NET, H1, HTTP, SEC, SSE, SSE_EVENTS, FRAMING, ORDER, JSON, PROV, TOOL, TIME, USE, RT):
+    for table in (
+        NET,
+        H1,
+        HTTP,
+        SEC,
+        SSE,
+        SSE_EVENTS,
+        FRAMING,
+        ORDER,
+        JSON,
+        PROV,
+        RESUME,
+        TOOL,
+        TIME,
+        USE,
+        RT,
+    ):
         yield from table
 
 

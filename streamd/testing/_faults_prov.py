@@ -17,7 +17,7 @@ from ._faults_prov_end import ENDINGS
 from ._faults_prov_parts import PARTS
 from ._kind import FaultKind, Strike
 from ._outcomes import fails_with
-from ._payload import AWS_WIRES, JSON_WIRES, first_terminal, new_event, numbered
+from ._payload import AWS_WIRES, JSON_WIRES, first_number, first_terminal, new_event, numbered
 from ._reply import Reply
 from ._told import TOLD, Told, told_of
 from ._wire_event import WireEvent
@@ -115,7 +115,7 @@ def _says(shape: Callable[[Told], Any], name: str = "") -> _Apply:
         event = new_event(strike.wire, payload, "error", name=name, fatal=True)
         done = (WireEvent(b"data: [DONE]\n\n", "end"),) if strike.wire.name == "openai-chat" else ()
         events = (*reply.events[:at], event, *done)
-        return strike.with_events(reply, *numbered(events, strike.wire))
+        return strike.with_events(reply, *numbered(events, strike.wire, first_number(reply)))
 
     return apply
 

@@ -11,7 +11,7 @@ from streamd.providers import Stop, StopReason, Text, Usage
 
 from ._kind import FaultKind, Strike
 from ._outcomes import NOTHING, fails_with
-from ._payload import changed, first_terminal, numbered
+from ._payload import changed, first_number, first_terminal, numbered
 from ._reasons import RAW_REASONS, told, with_reason
 from ._reply import Reply
 from ._wire_event import WireEvent
@@ -140,10 +140,12 @@ def _malformed_call(reply: Reply, strike: Strike) -> Reply:
 
 def _gap(reply: Reply, strike: Strike) -> Reply:
     """The number of an event is left out, though nothing else is missing."""
-    at = max(1, min(strike.event(reply), first_terminal(reply)))
+    at = max(strike.after is None, min(strike.event(reply), first_terminal(reply)))
+    if at >= len(reply.events):
+        return reply
     events = [
         changed(event, strike.wire, _later) if place >= at else event
-        for place, event in enumerate(numbered(reply.events, strike.wire))
+        for place, event in enumerate(numbered(reply.events, strike.wire, first_number(reply)))
     ]
     events[at] = replace(events[at], gives=(), terminal=False, fatal=True)
     return replace(reply, events=tuple(events))

@@ -14,7 +14,7 @@ from streamd.providers import Text, Usage
 from ._in_text import in_text
 from ._kind import FaultKind, Strike
 from ._outcomes import NOTHING
-from ._payload import changed, first_terminal, new_event, numbered
+from ._payload import changed, first_number, first_terminal, new_event, numbered
 from ._reasons import told
 from ._reply import Reply
 from ._wire_event import WireEvent
@@ -93,7 +93,7 @@ def _hollow(reply: Reply, strike: Strike) -> Reply:
     name = "contentBlockDelta" if strike.wire.name == "bedrock-converse" else ""
     events = (new_event(strike.wire, text.encode(), name=name) for text in _HOLLOW[strike.wire.name])
     told_so = (*reply.events[:at], *events, *reply.events[at:])
-    return strike.with_events(reply, *numbered(told_so, strike.wire))
+    return strike.with_events(reply, *numbered(told_so, strike.wire, first_number(reply)))
 
 
 def _hollow_first(reply: Reply, strike: Strike) -> Reply:

@@ -19,7 +19,7 @@ def in_text(reply: Reply, strike: Strike, sent: bytes, shown: str | None) -> Rep
     """The reply with bytes before the text of the first event that has text.
 
     Args:
-        reply: The reply; one without text is left as it is.
+        reply: The reply; one without text, or whose text was struck so before, is left as it is.
         strike: The fault.
         sent: The bytes.
         shown: As what a client is to show them; None where it must end with an error there.
@@ -31,7 +31,8 @@ def in_text(reply: Reply, strike: Strike, sent: bytes, shown: str | None) -> Rep
             continue
         text = msgspec.json.encode(first.text)
         head, found, rest = payload.rpartition(text)
-        assert found
+        if not found:
+            return reply
         told = with_payload(event, strike.wire, head + b'"' + sent + text[1:] + rest)
         if shown is None:
             told = replace(told, gives=(), fatal=True)

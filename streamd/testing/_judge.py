@@ -102,7 +102,8 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
 
 def _expected(attempt: Attempt) -> Expect:
     """How a run may end whose last attempt was this one: by any of the faults that struck it."""
-    errors = tuple(dict.fromkeys(error for expected in attempt.expect for error in expected.errors))
+    told = (error for expected in attempt.expect for error in expected.errors)
+    errors = tuple(dict.fromkeys((*told, *attempt.broke)))
     either = any(expected.either for expected in attempt.expect)
     return Expect(errors, either, refusable=any(expected.refusable for expected in attempt.expect))
 
@@ -151,7 +152,7 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             return
         yield "lost_text", f"{given[len(told) :]!r} came and was not told"
         return
-    every = "".join(attempt.delivery.text for attempt in attempts)
+    every = "".join(attempt.came for attempt in attempts)
     if every.startswith(told) or _is_more_often(told, attempts):
         yield "duplicated_text", f"it told {told!r}, where {given!r} came"
     else:

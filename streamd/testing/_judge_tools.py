@@ -42,8 +42,12 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
     for before, after in itertools.pairwise(attempts):
         if before.turn is not None and after.turn is not None and after.turn != before.turn:
             continue
+        if after.after is not None and not after.kept:
+            yield "retried_non_retryable", f"attempt {after.number} reads on what its provider does not keep"
         # Of two faults that struck it, one may hide the other: what either allows is allowed.
-        if {expected.final for expected in before.expect if expected.errors} == {True}:
+        final = {expected.final for expected in before.expect if expected.errors} == {True}
+        # A response that cannot be read on can be asked for anew.
+        if final and (not before.broke or after.after is not None):
             why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
             yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
         if any(expected.last for expected in before.expect):

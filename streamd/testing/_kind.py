@@ -40,7 +40,8 @@ class Strike(Struct, frozen=True):
     """One fault striking one request.
 
     `rng` is seeded by the run's seed, the request and the fault's place in the plan: whatever is to be chosen is drawn
-    from it. `request` and `turn` are counted from 1. `key` is the canary, where there is one.
+    from it. `request` and `turn` are counted from 1. `key` is the canary, where there is one. Where a client reads a
+    response on, `after` is the number of the last event that it has, and `before` are the events up to that.
     """
 
     fault: Fault
@@ -49,6 +50,8 @@ class Strike(Struct, frozen=True):
     request: int
     turn: int
     key: str = ""
+    after: int | None = None
+    before: tuple[WireEvent, ...] = ()
 
     def byte(self, reply: Reply) -> int:
         """The body's byte before which the fault strikes: `byte`, `event` and `kind` places, or any if it says none."""
@@ -124,6 +127,8 @@ class FaultKind(Struct, frozen=True, kw_only=True):
             `rng`.
         stage: Makes the struck stage of the stage. What those of the phases `tool`, `consumer` and `runtime` expect
             holds for every attempt.
+        resumed: Makes the struck reply of the reply that reads on a response which the fault struck before: that is no
+            other strike. None where such a reply is struck as any other.
         sweep: The places that a sweep tries; none tries the fault without a place.
         values: The values that a sweep tries; none tries it without.
         wires: The names of the wires on which it can happen; on all if empty. On others it strikes nothing.
@@ -136,6 +141,7 @@ class FaultKind(Struct, frozen=True, kw_only=True):
     expect: Callable[[Delivery, Strike], Expect]
     apply: Callable[[Reply, Strike], Reply] = _as_it_is
     stage: Callable[[Stage, Strike], Stage] = _as_staged
+    resumed: Callable[[Reply, Strike], Reply] | None = None
     sweep: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     wires: tuple[str, ...] = ()

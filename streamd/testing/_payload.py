@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ __all__ = [
     "SSE_WIRES",
     "before_terminal",
     "changed",
+    "first_number",
     "first_terminal",
     "new_event",
     "numbered",
@@ -39,7 +41,7 @@ AWS_WIRES = ("bedrock-converse", "bedrock-invoke")
 JSON_WIRES = (*SSE_WIRES, "gemini-array", "ollama-chat")
 """Those whose JSON stands in the body as it is."""
 
-_NUMBER = re.compile(rb'"sequence_number":\d+')
+_NUMBER = re.compile(rb'"sequence_number":(\d+)')
 
 
 def payload_of(event: WireEvent, wire: Wire) -> bytes | None:
@@ -113,13 +115,23 @@ def changed(event: WireEvent, wire: Wire, change: Callable[[Any], Any]) -> WireE
     return with_payload(event, wire, msgspec.json.encode(change(msgspec.json.decode(payload))))
 
 
-def numbered(events: Sequence[WireEvent], wire: Wire) -> tuple[WireEvent, ...]:
-    """The events with numbers that follow on each other, where the wire numbers its events."""
+def first_number(reply: Reply) -> int:
+    """The number of a reply's first event that has one; 0 where none has."""
+    found = (match for event in reply.events if (match := _NUMBER.search(event.data)))
+    return next((int(match[1]) for match in found), 0)
+
+
+def numbered(events: Sequence[WireEvent], wire: Wire, first: int = 0) -> tuple[WireEvent, ...]:
+    """The events with numbers that follow on each other, from the first on, where the wire numbers its events.
+
+    Of events without a number none is missing.
+    """
     if wire.name != "openai-responses":
         return tuple(events)
+    count = itertools.count(first)
     return tuple(
-        replace(event, data=_NUMBER.sub(b'"sequence_number":%d' % place, event.data))
-        for place, event in enumerate(events)
+        replace(event, data=_NUMBER.sub(lambda _: b'"sequence_number":%d' % next(count), event.data, count=1))
+        for event in events
     )
 
 

@@ -10,15 +10,19 @@ from msgspec.structs import replace
 from ._catalogue import kind_named
 from ._delivery import delivery_of
 from ._fault import Fault, Plan
+from ._faults_http_status import refused
+from ._kept import Kept
 from ._kind import Phase, Strike
 from ._render import render
 from ._reply import Reply
+from ._resuming import ReadOn, Resuming
 from ._scenario import Scenario
 from ._script import opening, script
 from ._stage import Stage
 from ._steps import CLOSE, Request, Script
 from ._trace import Attempt, Trace
 from ._wire import Wire
+from ._wire_event import WireEvent
 
 __all__ = ["Play"]
 
@@ -66,6 +70,8 @@ class Play:
         self._left = [fault.times for fault in plan]
         self._attempts = 0
         self._turn = 1
+        self._kept = Kept()
+        self._broken: set[tuple[int, int]] = set()  # turns, and the places of the faults that struck them
         self._opened: dict[int, tuple[Reply, tuple[int, ...]]] = {}
 
     def stage(self) -> Stage:
@@ -96,52 +102,130 @@ class Play:
         if connection in self._stale:
             self.note(f"connection {connection + 1} was stale: the request on it is not answered")
             return (CLOSE,)
-        if request is not None and request.body:
-            self._turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
+        resuming, kept = self._wire.resuming, False
         # A request that was not read is taken for one for the turn that was asked for last.
-        reply = self.answer(self._turn, connection).reply
+        asked = self._kept.asked_unread(self._turn) if request is None else None
+        if request is not None and resuming is not None and request.method == "GET":
+            asked = resuming.asked(request.target)
+        if asked is None and request is not None and request.body:
+            self._turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
+            kept = resuming is not None and resuming.keeps(request.body)
+        if asked is None or resuming is None:
+            reply = self.answer(self._turn, connection, kept=kept).reply
+        else:
+            reply = self.read_on(asked, resuming, connection).reply
         if reply.after == "stale" and reply.cut is None:
             self._stale.add(connection)
         return script(reply)
 
-    def answer(self, turn: int, connection: int | None = None) -> Attempt:
-        """The next attempt: what a request for this turn, from 1, is answered on this connection."""
+    def answer(self, turn: int, connection: int | None = None, *, kept: bool = False) -> Attempt:
+        """The next attempt: what a request for this turn, from 1, is answered on this connection.
+
+        Args:
+            turn: The turn.
+            connection: The connection's place; None where there is none.
+            kept: Whether the response is to be kept, where the wire has that.
+        """
         self._attempts += 1
-        reply = render(self._scenario.turns[turn - 1], self._wire, turn)
-        early: tuple[int, ...] = ()
-        if connection in self._opened:
-            opened, early = self._opened.pop(connection)
-            reply = replace(reply, reading=opened.reading, cut=opened.cut)
+        good = render(self._scenario.turns[turn - 1], self._wire, turn, kept=kept)
+        reply, early = self._begun(good, connection)
         reply, struck = self._struck(reply, _LATE, self._attempts, turn)
-        return self._note(self._attempts, turn, reply, (*early, *struck))
+        attempt = self._note(self._attempts, turn, reply, (*early, *struck), kept=kept)
+        self._kept.forget(turn)
+        if kept and self._wire.resuming is not None:
+            self._kept.begin(self._wire.resuming, good, attempt)
+        return attempt
+
+    def read_on(self, asked: ReadOn, resuming: Resuming, connection: int | None = None) -> Attempt:
+        """The next attempt: what a request for the rest of a response is answered on this connection.
+
+        Args:
+            asked: What it asks for.
+            resuming: The wire's way.
+            connection: The connection's place; None where there is none.
+        """
+        self._attempts += 1
+        found = self._kept.rest(resuming, asked)
+        good, before = found or (refused(Reply(), resuming.gone(404), 404), ())
+        reply, early = self._begun(good, connection)
+        turn = asked.turn if 0 < asked.turn <= len(self._scenario.turns) else None
+        reply, struck = self._struck(reply, _LATE, self._attempts, turn, asked.after, before)
+        attempt = self._note(
+            self._attempts, turn, reply, (*early, *struck), after=asked.after, kept=found is not None
+        )
+        if found is None:
+            return attempt
+        attempt = self._kept.take_in(resuming, asked, attempt)
+        self._trace.attempts[-1] = attempt
+        return attempt
 
     def note(self, what: str) -> None:
         """Write down what else the server saw."""
         self._trace.add(self._clock(), "server", what)
 
+    def _begun(self, reply: Reply, connection: int | None) -> tuple[Reply, tuple[int, ...]]:
+        """The reply with what was settled when its connection was made, and the faults that did that."""
+        if connection not in self._opened:
+            return reply, ()
+        opened, early = self._opened.pop(connection)
+        return replace(reply, reading=opened.reading, cut=opened.cut), early
+
     def _struck(
-        self, reply: Reply, phases: tuple[Phase, ...], number: int, turn: int | None
+        self,
+        reply: Reply,
+        phases: tuple[Phase, ...],
+        number: int,
+        turn: int | None,
+        after: int | None = None,
+        before: tuple[WireEvent, ...] = (),
     ) -> tuple[Reply, tuple[int, ...]]:
         """The reply with those faults applied that strike now, and their places in the plan."""
         struck: list[int] = []
+        if turn is not None and after is None:
+            self._broken = {each for each in self._broken if each[0] != turn}
         for place, (fault, kind) in enumerate(zip(self._plan, self._kinds, strict=True)):
-            if not kind.on(self._wire.name):
-                continue
-            if kind.phase in phases and self._left[place] > 0 and _is_meant(fault, number, turn):
+            if not kind.on(self._wire.name) or (kind.layer == "tool" and _has_calls(before)):
+                continue  # what has come of a call cannot become another's any more
+            apply = kind.apply
+            if after is not None and kind.resumed is not None:
+                if (turn, place) not in self._broken:
+                    continue
+                apply = kind.resumed
+            elif kind.phase in phases and self._left[place] > 0 and _is_meant(fault, number, turn):
                 self._left[place] -= 1
-                struck.append(place)
-                reply = kind.apply(reply, self._strike(place, number, turn))
+                if turn is not None and kind.resumed is not None:
+                    self._broken.add((turn, place))
+            else:
+                continue
+            struck.append(place)
+            reply = apply(reply, self._strike(place, number, turn, after, before))
         return reply, tuple(struck)
 
-    def _strike(self, place: int, number: int, turn: int | None) -> Strike:
+    def _strike(
+        self,
+        place: int,
+        number: int,
+        turn: int | None,
+        after: int | None = None,
+        before: tuple[WireEvent, ...] = (),
+    ) -> Strike:
         rng = random.Random(f"{self._seed}/{place}/{number}")
-        return Strike(self._plan[place], self._wire, rng, number, turn or 0, self._key)
+        return Strike(self._plan[place], self._wire, rng, number, turn or 0, self._key, after, before)
 
-    def _note(self, number: int, turn: int | None, reply: Reply, struck: tuple[int, ...]) -> Attempt:
+    def _note(
+        self,
+        number: int,
+        turn: int | None,
+        reply: Reply,
+        struck: tuple[int, ...],
+        *,
+        after: int | None = None,
+        kept: bool = False,
+    ) -> Attempt:
         delivery = delivery_of(reply)
         staged = (place for place, kind in enumerate(self._kinds) if kind.phase in _STAGED)
         expect = tuple(
-            self._kinds[place].expect(delivery, self._strike(place, number, turn))
+            self._kinds[place].expect(delivery, self._strike(place, number, turn, after))
             for place in (*struck, *staged)
         )
         attempt = Attempt(
@@ -151,13 +235,20 @@ class Play:
             reply=reply,
             faults=struck,
             delivery=delivery,
+            after=after,
+            kept=kept,
+            came=delivery.text,
+            broke=self._kept.broke() if after is not None or turn is None else (),
             expect=expect,
         )
         self._trace.attempts.append(attempt)
         faults = ", ".join(str(self._plan[place]) for place in struck) or "none"
-        asked = "no connection" if turn is None else f"turn {turn}"
-        self.note(f"attempt {number}: {asked}; faults: {faults}")
+        self.note(f"attempt {number}: {attempt.asked}; faults: {faults}")
         return attempt
+
+
+def _has_calls(events: tuple[WireEvent, ...]) -> bool:
+    return any(event.kind == "call" for event in events)
 
 
 def _is_meant(fault: Fault, number: int, turn: int | None) -> bool:

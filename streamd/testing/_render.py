@@ -45,19 +45,23 @@ def wire_named(name: str) -> Wire:
     return WIRES[name]
 
 
-def render(turn: Turn, wire: Wire, number: int = 1) -> Reply:
+def render(turn: Turn, wire: Wire, number: int = 1, *, kept: bool = False) -> Reply:
     """A turn as a server of this wire answers it, well: status 200, its events chunk by chunk, the connection kept.
 
     Args:
         turn: The turn.
         wire: How the server speaks.
         number: The turn's in its scenario, from 1.
+        kept: Whether it is asked for as a response that the provider keeps, where the wire has that.
     """
-    key = id(turn), wire.name, number
+    key = id(turn), wire.name, number, kept
     found = _KEPT.get(key)
     if found is not None and found[0] is turn:
         return found[1]
-    reply = Reply(headers=(("Content-Type", wire.content_type),), events=wire.events(turn, number))
+    events = wire.events(turn, number)
+    if kept and wire.resuming is not None:
+        events = wire.resuming.kept(events)
+    reply = Reply(headers=(("Content-Type", wire.content_type),), events=events)
     if len(_KEPT) >= _MOST:
         _KEPT.clear()
     _KEPT[key] = turn, reply
@@ -65,5 +69,5 @@ def render(turn: Turn, wire: Wire, number: int = 1) -> Reply:
 
 
 # A turn holds the arguments of calls, which cannot be hashed: turns are told apart by which object they are.
-_KEPT: dict[tuple[int, str, int], tuple[Turn, Reply]] = {}
+_KEPT: dict[tuple[int, str, int, bool], tuple[Turn, Reply]] = {}
 _MOST = 256

@@ -24,6 +24,7 @@ from streamd.providers import (
 )
 
 from ._failures import Failure
+from ._resume_openai_responses import RESPONSES_IN_THE_BACKGROUND
 from ._scenario import CallPart, ThinkingPart, Turn
 from ._sse import COMMENT, sse_event
 from ._wire import Wire
@@ -231,5 +232,6 @@ OPENAI_RESPONSES = Wire(
     refusal=_refusal,
     keepalive=COMMENT,
     provider=_provider,
+    resuming=RESPONSES_IN_THE_BACKGROUND,
 )
 """The wire `openai-responses`."""

@@ -59,6 +59,8 @@ def _open(world: World, options: dict[str, Any]) -> AbstractAsyncContextManager[
         given["timeouts"] = Timeouts(total=stage.total)
     if stage.hook == "approve":
         given["approve"] = _fail
+    if stage.background and world.wire.resuming is not None:
+        given["extra_body"] = {"background": True}
     given |= options
     if stage.beside is None:
         return open_session(world.model, world.prompt, **given)

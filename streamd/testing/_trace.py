@@ -32,7 +32,13 @@ class Attempt(Struct, frozen=True, kw_only=True):
         at: When it came.
         reply: What it was answered, faults included.
         faults: The places in the plan of the faults that struck it.
-        delivery: What of the reply reaches a client that reads all it can.
+        delivery: What of the reply reaches a client that reads all it can; of a response that is read on, with what
+            came of it before.
+        after: The number of the last event that the client says to have of a response which it reads on; None where it
+            asks for a response.
+        kept: Whether the provider keeps the response.
+        came: The text in this reply alone, be it a repetition.
+        broke: The errors in which the run may end, besides, where a response could not be read on: those that broke it.
         expect: What each of those faults expects of a run of which this is the last attempt.
     """
 
@@ -42,7 +48,19 @@ class Attempt(Struct, frozen=True, kw_only=True):
     reply: Reply
     faults: tuple[int, ...]
     delivery: Delivery
+    after: int | None = None
+    kept: bool = False
+    came: str = ""
+    broke: tuple[str, ...] = ()
     expect: tuple[Expect, ...] = ()
+
+    @property
+    def asked(self) -> str:
+        """What was asked for, in words."""
+        if self.after is not None:
+            response = "an unknown response" if self.turn is None else f"turn {self.turn}"
+            return f"the rest of {response} after event {self.after}"
+        return "no connection" if self.turn is None else f"turn {self.turn}"
 
 
 class Trace:

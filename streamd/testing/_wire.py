@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ._failures import FAILURES, Failure
+from ._resuming import Resuming
 from ._scenario import Turn
 from ._wire_event import WireEvent
 
@@ -33,6 +34,7 @@ class Wire(Struct, frozen=True, kw_only=True):
         joined: Frames events anew of which some were added, dropped or moved, where a frame depends on its place.
         provider: What a session is given for its provider, of a base URL and a key.
         model: The model's name.
+        resuming: How a response is kept, and the rest of it is asked for; None where no provider of it does that.
         tells: The names of the failures it has words of its own for inside a stream; any other comes as a server's.
     """
 
@@ -47,6 +49,7 @@ class Wire(Struct, frozen=True, kw_only=True):
     provider: Callable[[str, str], Any]
     joined: Callable[[tuple[WireEvent, ...]], tuple[WireEvent, ...]] = _as_they_are
     model: str = "tiny-1"
+    resuming: Resuming | None = None
     tells: frozenset[str] = frozenset(FAILURES)
 
     def told(self, failure: Failure) -> str:

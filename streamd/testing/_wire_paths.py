@@ -52,8 +52,18 @@ class _Streamed(Struct):
     stream: bool | None = None
 
 
-def wire_of(target: str) -> Wire | None:
-    """The wire of a request with this target; None where no wire goes there."""
+def wire_of(target: str, method: str = "POST") -> Wire | None:
+    """The wire of a request; None where no wire goes there, or not so.
+
+    Args:
+        target: Its path and query.
+        method: Responses are asked for by POST; by GET a response is read on, on the wires that have it.
+    """
+    if method == "GET":
+        asks = (wire for wire in WIRES.values() if wire.resuming is not None and wire.resuming.asked(target))
+        return next(asks, None)
+    if method != "POST":
+        return None
     return next((WIRES[name] for pattern, name in _KNOWN if pattern.search(target)), None)
 
 
