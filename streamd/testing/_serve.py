@@ -10,11 +10,11 @@ import httpx
 import trio
 import trio.testing
 
-from streamd import HTTPTransport
 from streamd.errors import ConfigError
 
 from ._any_wire import AnyWire
 from ._canary import new_key
+from ._client import RunTransport
 from ._fault import FaultLike, Plan, plan_of
 from ._render import wire_named
 from ._run import Run
@@ -143,7 +143,7 @@ async def serving(
             ways.append(await trio.open_tcp_stream(place, bound))
             return ways[-1]
 
-        transport = HTTPTransport(connect=connect)
+        transport = RunTransport(connect)
         world = World(
             scenario=scenario,
             wire=spoken,

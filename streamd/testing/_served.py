@@ -10,14 +10,14 @@ import trio
 from ._canary import broken_logging, captured_logs, full_traceback
 from ._fault import Plan
 from ._judge import judge
-from ._leaks import below, tasks
+from ._leaks import tasks
 from ._observation import ToolRunSeen
 from ._play import Play
 from ._repro import repro_line
 from ._run import Run
 from ._scenario import Scenario
 from ._server import Server
-from ._simulate import run_app
+from ._simulate import leaked_tasks, run_app
 from ._steps import Request
 from ._trace import Trace
 from ._wire_paths import base_url
@@ -142,8 +142,7 @@ class Served:
         observed.took = trio.current_time() - start
         observed.hung = most.cancelled_caught
         observed.cancelled = scope.cancel_called and not observed.hung and not observed.finished
-        left = tasks() - before - below(self._nursery)
-        observed.leaked_tasks += sorted(task.name for task in left)
+        observed.leaked_tasks += await leaked_tasks(before, self._nursery)
         observed.leaked_sockets = self._open_streams()
         observed.captured += [("a log record", line) for line in logs]
         own = self.url.partition("//")[2]
