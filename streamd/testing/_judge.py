@@ -153,7 +153,7 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
         yield "lost_text", f"{given[len(told) :]!r} came and was not told"
         return
     every = "".join(attempt.came for attempt in attempts)
-    if every.startswith(told) or _is_more_often(told, attempts):
+    if (every.startswith(told) and not _is_in(told, given)) or _is_more_often(told, attempts):
         yield "duplicated_text", f"it told {told!r}, where {given!r} came"
     else:
         yield (
@@ -183,6 +183,12 @@ def _by_turn(attempts: Sequence[Attempt]) -> tuple[list[Delivery], list[Delivery
     """What the last attempt at each turn delivered, taken strictly and loosely."""
     turns = {attempt.turn: attempt.delivery for attempt in attempts if attempt.turn is not None}
     return list(turns.values()), [each.loose or each for each in turns.values()]
+
+
+def _is_in(told: str, given: str) -> bool:
+    """Whether all that was told is in what came, in order, though something between is missing."""
+    left = iter(given)
+    return all(letter in left for letter in told)
 
 
 def _is_more_often(told: str, attempts: Sequence[Attempt]) -> bool:

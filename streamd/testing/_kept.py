@@ -64,9 +64,11 @@ class Kept:
         found, own = self._responses[asked.turn], attempt.delivery
         delivery, last = taken_in(resuming, found, asked.after, attempt.reply, own)
         answered = own.head and own.end != "refused"
-        errors = _errors(attempt) if answered else found.errors
+        # A response that failed at its provider fails however often it is read.
+        own_end = answered and not any(event.fatal for event in found.whole.events)
+        errors = _errors(attempt) if own_end else found.errors
         self._responses[asked.turn] = replace(found, delivery=delivery, last=last, errors=errors)
-        return replace(attempt, delivery=delivery, broke=() if answered else found.errors)
+        return replace(attempt, delivery=delivery, broke=() if own_end else found.errors)
 
 
 def _errors(attempt: Attempt) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ class Play:
         found = self._kept.rest(resuming, asked)
         good, before = found or (refused(Reply(), resuming.gone(404), 404), ())
         reply, early = self._begun(good, connection)
-        turn = asked.turn if 0 < asked.turn <= len(self._scenario.turns) else None
+        turn = None if found is None else asked.turn
         reply, struck = self._struck(reply, _LATE, self._attempts, turn, asked.after, before)
         attempt = self._note(
             self._attempts, turn, reply, (*early, *struck), after=asked.after, kept=found is not None

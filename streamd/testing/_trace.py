@@ -28,7 +28,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     Args:
         number: From 1.
-        turn: The turn that was asked for, from 1; None where there was no request.
+        turn: The turn that was asked for, from 1; None where there was no request, or one for what is not kept.
         at: When it came.
         reply: What it was answered, faults included.
         faults: The places in the plan of the faults that struck it.
@@ -38,7 +38,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
             asks for a response.
         kept: Whether the provider keeps the response.
         came: The text in this reply alone, be it a repetition.
-        broke: The errors in which the run may end, besides, where a response could not be read on: those that broke it.
+        broke: The errors in which the run may end, besides, where a response could not be read on, or failed at its
+            provider: those of the attempts before.
         expect: What each of those faults expects of a run of which this is the last attempt.
     """
 

@@ -115,6 +115,18 @@ def test_it_plays_until_a_ctrl_c(tmp_path: Path) -> None:
         assert err == ""
 
 
+def test_it_lets_a_response_in_the_background_be_read_on() -> None:
+    """Where its connection ends, the rest comes for a request by GET, after the last event that came."""
+    with mocking("--fault", "net.fin@event:6 if request:1") as (_, url, _shown):
+        ask = {"stream": True, "input": "Hi", "background": True}
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.post(f"{url}/v1/responses", json=ask)
+        rest = httpx.get(f"{url}/v1/responses/resp_1?stream=true&starting_after=5").text
+        assert rest.startswith("event: ")
+        assert '"sequence_number":5' not in rest
+        assert "response.completed" in rest
+
+
 def test_it_speaks_one_wire_at_a_port() -> None:
     """Where a wire is given all paths lead to it."""
     with serve_in_thread(HELLO) as free:
