@@ -15,6 +15,7 @@ from ._fold import Folding as Folding
 from ._fold import fold as fold
 from ._formats import FORMATS as FORMATS
 from ._formats import WireFormat as WireFormat
+from ._framing import ServerSentEvent as ServerSentEvent
 from ._provider import Decoder as Decoder
 from ._provider import HTTPRequest as HTTPRequest
 from ._provider import KeepsState as KeepsState
@@ -37,7 +38,6 @@ from ._row import Setting as Setting
 from ._secret import Secret as Secret
 from ._service import Service as Service
 from ._sigv4 import AWSCredentials as AWSCredentials
-from ._sse import ServerSentEvent as ServerSentEvent
 from ._sse import SSEDecoder as SSEDecoder
 from ._sse_chunk_decoder import SSEChunkDecoder as SSEChunkDecoder
 from ._urls import join_url as join_url

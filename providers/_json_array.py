@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ._excerpt import excerpt
-from ._sse import ServerSentEvent
-from .errors import EventTooLarge, MalformedEvent, NotAStream, StreamError
+from ._framing import Block, Framing, ServerSentEvent
+from .errors import MalformedEvent, NotAStream
 
 __all__ = ["JSONArrayDecoder"]
 
@@ -19,7 +19,7 @@ _STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)  # up to a string's end
 _OPEN, _QUOTE, _ARRAY, _ARRAY_END = b'{"[]'
 
 
-class JSONArrayDecoder:
+class JSONArrayDecoder(Framing):
     """Bytes in, elements out: `[{…},` and so on, which Google streams where it is not asked for server-sent events.
 
     An element is given as soon as its last brace came, as an event without a name. Any cut of the body gives the same
@@ -32,69 +32,57 @@ class JSONArrayDecoder:
     """
 
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
-        self._limit = max_event_bytes
+        super().__init__(max_event_bytes)
         self._buffer = bytearray()
         self._dropped = 0  # bytes of the body before the buffer
         self._at = 0  # how far the buffer was looked at
         self._start = 0  # of the element that has not ended
+        self._since = 0  # where the block of the next element begins, with what stands before it
         self._depth = 0
         self._in_string = False
         self._begun = False
         self._any = False
-        self._ended = False
-        self._failure: StreamError | None = None
 
     @property
     def ended(self) -> bool:
         """Whether the array was closed."""
-        return self._ended
+        return self.over and self.failure is None
 
-    @property
-    def failure(self) -> StreamError | None:
-        """The error that ended the stream; the next `feed` raises it."""
-        return self._failure
+    def blocks(self, data: bytes) -> list[Block]:
+        """The elements these bytes complete, in order, each with what stands before it.
 
-    def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """The elements these bytes complete, in order.
-
-        Raises:
-            EventTooLarge: An element passed the limit.
-            NotAStream: The first element is no object.
-            MalformedEvent: A later one is none. As with the limit, elements complete before it are returned first:
-                where there are any, this is raised by the next call, and `failure` holds it until then.
+        After them `failure` may be, besides what is too large, `NotAStream` where the first element is no object, and
+        `MalformedEvent` where a later one is none.
         """
-        if self._failure is not None:
-            raise self._failure
-        events: list[ServerSentEvent] = []
-        if self._ended:
-            return events
-        self._buffer += data
-        self._look(events)
-        return self._given(events)
+        blocks: list[Block] = []
+        if not self.over:
+            self._buffer += data
+            self._since = 0
+            self._look(blocks)
+        return blocks
+
+    def parse(self, block: bytes) -> tuple[bytes, bytes]:
+        """The element alone."""
+        return b"", block[block.index(b"{") :]
 
     def pending(self) -> ServerSentEvent | None:
         """Nothing: an element without its last brace is not whole."""
         return None
 
-    def _look(self, events: list[ServerSentEvent]) -> None:
-        while self._step(events):
+    def _look(self, blocks: list[Block]) -> None:
+        while self._step(blocks):
             pass
         if self._depth and len(self._buffer) - self._start > self._limit:
-            self._fail_size()
+            self._fail(self._too_large())
         done = self._start if self._depth else self._at
         del self._buffer[:done]
         self._dropped += done
         self._at -= done
         self._start = 0
-
-    def _given(self, events: list[ServerSentEvent]) -> list[ServerSentEvent]:
-        if self._failure is not None:
+        if self.failure is not None:
             self._buffer.clear()
-            if not events:
-                raise self._failure
-        return events
 
-    def _step(self, events: list[ServerSentEvent]) -> bool:
+    def _step(self, blocks: list[Block]) -> bool:
         """Look on to the next place that tells something; False at the end of the bytes, or of the array."""
         if not self._depth:
             return self._between()
@@ -112,7 +100,7 @@ class JSONArrayDecoder:
             self._depth += 1
         else:
             self._depth -= 1
-            return bool(self._depth) or self._element(events)
+            return bool(self._depth) or self._element(blocks)
         return True
 
     def _between(self) -> bool:
@@ -129,26 +117,25 @@ class JSONArrayDecoder:
         if buffer[at] == _ARRAY and not self._begun:
             self._begun = True
             return True
-        self._ended = buffer[at] == _ARRAY_END and self._begun
-        if not self._ended:
+        if buffer[at] == _ARRAY_END and self._begun:
+            self.over = True
+        else:
             self._fail_element(bytes(buffer[at : at + 400]))
         return False
 
-    def _element(self, events: list[ServerSentEvent]) -> bool:
-        element = bytes(self._buffer[self._start : self._at])
-        if len(element) > self._limit:
-            self._fail_size()
+    def _element(self, blocks: list[Block]) -> bool:
+        if self._at - self._start > self._limit:
+            self._fail(self._too_large())
             return False
         self._any = True
-        events.append(ServerSentEvent(element, end=self._dropped + self._at))
+        blocks.append((b"", b"", bytes(self._buffer[self._since : self._at])))
+        self._since = self._at
+        self._end = self._dropped + self._at
         return True
-
-    def _fail_size(self) -> None:
-        self._failure = EventTooLarge(f"an event is larger than {self._limit} bytes")
 
     def _fail_element(self, rest: bytes) -> None:
         if self._any:
             told = f"an event cannot be read: an object was expected: {excerpt(rest)}"
-            self._failure = MalformedEvent(told, offset=self._dropped + self._at)
+            self._fail(MalformedEvent(told, offset=self._dropped + self._at))
         else:
-            self._failure = NotAStream(f"the body is not an event stream: {excerpt(rest)}")
+            self._fail(NotAStream(f"the body is not an event stream: {excerpt(rest)}"))

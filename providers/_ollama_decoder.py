@@ -67,30 +67,33 @@ class OllamaMachine:
             self._finish = event.done_reason or None
             self.finish(out)
 
-    def lines(self, lines: list[bytes], out: list[Chunk]) -> int:
-        """Take the first lines, as far as each only goes on with the message; how many these are."""
-        decode = EVENTS.decode
-        for taken, line in enumerate(lines):
-            if not line.isascii() and not is_text(line):
-                return taken
-            try:
-                event = decode(line)
-            except UNREADABLE:
-                return taken
-            message = event.message
-            if message is None or message.tool_calls or message.images:
-                return taken
-            if event.done or event.logprobs or event.error or event.object or event.type:
-                return taken
-            if event.eval_count is not None or event.prompt_eval_count is not None:
-                return taken
+    def lines(self, lines: bytes, out: list[Chunk]) -> int:
+        """Take the first of these lines together, as far as each only goes on with the message; how many are left."""
+        left = lines.count(b"\n")
+        if (not lines.isascii() and not is_text(lines)) or b'"error"' in lines:
+            return left
+        try:
+            events = EVENTS.decode_lines(lines)
+        except UNREADABLE:
+            return left
+        if len(events) != left:  # some are blank, or an object has several
+            return left
+        if left and not self._named:
+            self._name(events[0], out)
             if not self._named:
-                self._name(event, out)
+                return left
+        for event in events:
+            message = event.message
+            if message is None or message.tool_calls or message.images or event.done:
+                return left
+            if event.logprobs or event.eval_count is not None or event.prompt_eval_count is not None:
+                return left
             if message.thinking:
                 out.append(Thinking(message.thinking))
             if message.content:
                 out.append(Text(message.content))
-        return len(lines)
+            left -= 1
+        return 0
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """An answer that was not streamed, written over several lines: as if it were one."""

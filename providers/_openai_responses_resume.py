@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from ._framing import ServerSentEvent
 from ._json import UNREADABLE
 from ._openai_responses_decoder import OpenAIResponsesMachine
 from ._provider import Decoder, HTTPRequest
-from ._sse import ServerSentEvent
 from ._sse_chunk_decoder import SSEChunkDecoder
 from .chunks import Chunk
 

@@ -9,10 +9,11 @@ from ._api_errors import in_stream_error
 from ._event_decoder import EventDecoder, malformed
 from ._event_machine import EventMachine
 from ._excerpt import excerpt
+from ._framing import Block, Framing, ServerSentEvent
 from ._json import UNREADABLE, as_list, as_object, load
 from ._json_array import JSONArrayDecoder
 from ._ndjson import NDJSONDecoder
-from ._sse import ServerSentEvent, SSEDecoder
+from ._sse import SSEDecoder
 from .chunks import Chunk
 from .errors import APIError, EventTooLarge, NotAStream, Truncated
 
@@ -35,8 +36,8 @@ class SSEChunkDecoder(EventDecoder):
         arrays: Whether the server may stream a JSON array in the place of events: then `[` begins one.
         lines: Given where the server streams a JSON object a line in the place of events: then `{` begins the first
             of them, except where its line ends right after it, as in a document that was written to be read. It is
-            given the lines that come in one read together, and says how many of the first it has taken; the others
-            are events of the machine.
+            given the lines that come in one read together, and says how many of them it has left: these are events of
+            the machine.
         max_event_bytes: The most one event, or a whole document, may take.
     """
 
@@ -45,16 +46,15 @@ class SSEChunkDecoder(EventDecoder):
         machine: EventMachine,
         *,
         arrays: bool = False,
-        lines: Callable[[list[bytes], list[Chunk]], int] | None = None,
+        lines: Callable[[bytes, list[Chunk]], int] | None = None,
         max_event_bytes: int = _MAX_BYTES,
     ) -> None:
         super().__init__(machine)
         self._limit = max_event_bytes
         self._arrays = arrays
         self._lines = lines
-        self._frames: SSEDecoder | JSONArrayDecoder | NDJSONDecoder = SSEDecoder(
-            max_event_bytes=max_event_bytes, error_field=True
-        )
+        self._frames: Framing = SSEDecoder(max_event_bytes=max_event_bytes, error_field=True)
+        self._ndjson: NDJSONDecoder | None = None  # where these are the frames
         self._head = b""  # the body's beginning, to decide by and to quote
         self._body: bytearray | None = None  # collects a body that is no event stream
         self._is_page = False
@@ -62,10 +62,41 @@ class SSEChunkDecoder(EventDecoder):
         self._any = False  # whether there was an event
 
     def _take(self, data: bytes, out: list[Chunk]) -> None:
-        if self._streaming:
-            self._stream(data, out)
-        else:
+        if not self._streaming:
             self._begin(data, out)
+            return
+        frames, machine = self._frames, self._machine
+        if not self._any and len(self._head) < _QUOTED:
+            self._head += data[: _QUOTED - len(self._head)]
+        blocks = frames.blocks(data) if self._ndjson is None else self._left(self._ndjson, data, out)
+        for block in blocks:
+            name, text, other = block
+            if other:
+                found = frames.parse(other)
+                if found is None:
+                    continue
+                name, text = found
+            self._any = True
+            try:
+                machine.event(name, text, out)
+            except UNREADABLE as error:
+                raise malformed(error, text, frames.end_of(blocks, _place(blocks, block))) from error
+            if machine.done:
+                return
+        if frames.over:
+            if frames.failure is not None:
+                raise frames.failure
+            if machine.terminal:
+                machine.finish(out)
+
+    def _left(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> list[Block]:
+        """The lines of these bytes that the machine has not taken together."""
+        lines = frames.whole(data)
+        left = self._lines(lines, out) if self._lines is not None else lines.count(b"\n")
+        if left:
+            return frames.lines(lines)[-left:]
+        self._any = self._any or bool(lines)
+        return []
 
     def _begin(self, data: bytes, out: list[Chunk]) -> None:
         if self._body is not None:
@@ -81,7 +112,7 @@ class SSEChunkDecoder(EventDecoder):
         elif start[:1] == b"{" and self._lines is not None and not line and len(self._head) < _QUOTED:
             return
         elif start[:1] == b"{" and self._lines is not None and line[:1] not in b"\r\n":
-            self._frames = NDJSONDecoder(max_event_bytes=self._limit)
+            self._frames = self._ndjson = NDJSONDecoder(max_event_bytes=self._limit)
         elif start[:1] in (b"<", b"{", b"["):
             self._body = bytearray()
             self._is_page = start.startswith(b"<")
@@ -89,7 +120,7 @@ class SSEChunkDecoder(EventDecoder):
             return
         self._streaming = True
         data, self._head = self._head, b""
-        self._stream(data, out)
+        self._take(data, out)
 
     def _collect(self, data: bytes) -> None:
         body = self._body
@@ -99,32 +130,6 @@ class SSEChunkDecoder(EventDecoder):
             raise EventTooLarge(f"the body is one JSON document larger than {self._limit} bytes")
         if self._is_page and len(body) > _QUOTED:
             raise _web_page(bytes(body))
-
-    def _stream(self, data: bytes, out: list[Chunk]) -> None:
-        frames = self._frames
-        machine = self._machine
-        if not self._any and len(self._head) < _QUOTED:
-            self._head += data[: _QUOTED - len(self._head)]
-        whole = self._left_of(frames, data, out) if isinstance(frames, NDJSONDecoder) else frames.feed(data)
-        for event in whole:
-            self._any = True
-            try:
-                machine.event(event.event, event.data, out)
-            except UNREADABLE as error:
-                raise malformed(error, event.data, event.end) from error
-            if machine.done:
-                return
-        if frames.failure is not None:
-            raise frames.failure
-        if isinstance(frames, JSONArrayDecoder) and frames.ended and machine.terminal:
-            machine.finish(out)
-
-    def _left_of(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> list[ServerSentEvent]:
-        """The lines of these bytes that the machine has not taken together."""
-        lines = frames.raw(data)
-        taken = self._lines(lines, out) if self._lines is not None else 0
-        self._any = self._any or taken > 0
-        return frames.lines(lines[taken:]) if taken < len(lines) else []
 
     def _end(self, out: list[Chunk]) -> None:
         machine = self._machine
@@ -151,12 +156,12 @@ class SSEChunkDecoder(EventDecoder):
 
     def _is_document(self, last: ServerSentEvent) -> bool:
         """Whether the body is one line without an end that is whole: it may be anything that is JSON."""
-        return isinstance(self._frames, NDJSONDecoder) and not self._any and last.data.endswith(b"}")
+        return self._ndjson is not None and not self._any and last.data.endswith(b"}")
 
     def _is_other_text(self) -> bool:
         if isinstance(self._frames, JSONArrayDecoder):
             return self._frames.ended  # without one element
-        if isinstance(self._frames, NDJSONDecoder):
+        if self._ndjson is not None:
             return False
         return len(self._head.strip()) >= _TELLING and not _FIELD.search(self._head)
 
@@ -191,6 +196,10 @@ class SSEChunkDecoder(EventDecoder):
             self._machine.document(text, out)
         except UNREADABLE as error:
             raise NotAStream(f"the body is not an event stream: {excerpt(text)}") from error
+
+
+def _place(blocks: list[Block], block: Block) -> int:
+    return next(place for place, each in enumerate(blocks) if each is block)
 
 
 def _holds_error(document: object) -> bool:
