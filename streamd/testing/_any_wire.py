@@ -58,18 +58,26 @@ class AnyWire(Play):
 
     def next(self, connection: int, request: Request | None) -> Script:
         """The script for a request; one of no wire is told what there is."""
-        if request is None or not self._any:
+        if request is None:
             return self._answered(connection, request)
-        wire = wire_of(request.target, request.method)
-        if wire is None:
-            return self._refused(request, 404, _NOWHERE)
-        self._wire = wire
+        if self._any:
+            wire = wire_of(request.target, request.method)
+            if wire is None:
+                return self._refused(request, 404, _NOWHERE)
+            self._wire = wire
         try:
-            if request.body and not is_streaming(wire, request.body):
+            if self._any and request.body and not is_streaming(self._wire, request.body):
                 return self._refused(request, 400, _NO_STREAM)
             return self._answered(connection, request)
-        except msgspec.DecodeError as error:
-            return self._refused(request, 400, f"the request's body is none of the wire {wire.name}: {error}")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            why = f"the request's body is none of the wire {self._wire.name}: {error}"
+            return self._refused(request, 400, why)
+
+    def garbled(self, connection: int) -> bytes:
+        """What is answered on a connection that brought what is no request."""
+        self.note(f"connection {connection + 1} brought what is no request of HTTP/1.1")
+        self._tell(None, "refused with 400: no request of HTTP/1.1")
+        return response(400, {"Connection": "close"}, reason="Bad Request")
 
     def _answered(self, connection: int, request: Request | None) -> Script:
         answered = len(self._trace.attempts)
@@ -83,7 +91,8 @@ class AnyWire(Play):
         self._tell(request, f"refused with {status}")
         body = msgspec.json.encode({"error": {"type": "invalid_request_error", "message": why}})
         reason = "Not Found" if status == 404 else "Bad Request"
-        return (response(status, {"Content-Type": "application/json"}, body, reason=reason),)
+        answer = response(status, {"Content-Type": "application/json"}, body, reason=reason)
+        return (answer.removesuffix(body) if request.method == "HEAD" else answer,)
 
     def _tell(self, request: Request | None, what: str) -> None:
         # Not its query, where some put a key.

@@ -98,7 +98,11 @@ class Counted(trio.abc.Stream):
         scope.cancel()
 
     async def read_request(self, index: int, *, head_only: bool) -> Request | None:
-        """The next request; None if the client closes instead."""
+        """The next request; None if the client closes instead.
+
+        Raises:
+            ValueError: It is no request.
+        """
         while (end := self._ahead.find(b"\r\n\r\n")) < 0:
             if not await self._more():
                 return None
@@ -114,7 +118,10 @@ class Counted(trio.abc.Stream):
         if "chunked" in headers.get("transfer-encoding", "").lower():
             body = await self._read_chunks()
         else:
-            body = await self._read_exactly(int(headers.get("content-length", 0)))
+            length = int(headers.get("content-length", 0))
+            if length < 0:
+                raise ValueError("a negative length")
+            body = await self._read_exactly(length)
         return None if body is None else Request(method, target, headers, body, index)
 
     async def _read_chunks(self) -> bytes | None:

@@ -7,12 +7,13 @@ from typing import Any, final
 
 import trio
 
+from ._any_wire import AnyWire
 from ._canary import broken_logging, captured_logs, full_traceback
+from ._connection import Counted
 from ._fault import Plan
 from ._judge import judge
 from ._leaks import tasks
 from ._observation import ToolRunSeen
-from ._play import Play
 from ._repro import repro_line
 from ._run import Run
 from ._scenario import Scenario
@@ -34,22 +35,27 @@ class LoopbackServer(Server):
         play: The run.
     """
 
-    def __init__(self, url: str, play: Play) -> None:
+    def __init__(self, url: str, play: AnyWire) -> None:
         super().__init__(url, play)
         self._plays = play
 
     async def handle(self, stream: trio.abc.Stream, index: int | None = None) -> None:
-        """Serve one connection to its end, and write that down; what is no HTTP ends it."""
+        """Serve one connection to its end, and write that down; what is no HTTP is refused, and ends it."""
         index = self.admit() if index is None else index
         self._plays.open(index)
         record = self.connections[index]
         try:
             await super().handle(stream, index)
-        except ValueError:
-            self._plays.note(f"connection {index + 1} brought what is no request of HTTP/1.1")
         finally:
             who = "the client" if record.client_closed.is_set() else "the server"
             self._plays.note(f"connection {index + 1} closed by {who} after {record.sent} bytes")
+
+    async def garbled(self, stream: Counted, index: int) -> None:
+        """Refuse what is no request."""
+        await stream.send_all(self._plays.garbled(index))
+        await stream.send_eof()
+        with trio.move_on_after(5):
+            await stream.drain()
 
 
 @final

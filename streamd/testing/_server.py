@@ -104,12 +104,23 @@ class Server:
             record.closed.set()
             await trio.aclose_forcefully(below)
 
+    async def garbled(self, stream: Counted, index: int) -> None:
+        """What is done with a connection that brought what is no request; called in an exception's handler.
+
+        Raises:
+            ValueError: It is a test's own mistake, if this is not overridden.
+        """
+        raise
+
     async def _serve(self, stream: Counted, index: int) -> None:
         while True:
             request: Request | None = None
             first = list(self._playlist.peek(index)[:1])
             if first != [UNREAD]:
-                request = await stream.read_request(index, head_only=first == [HEAD_ONLY])
+                try:
+                    request = await stream.read_request(index, head_only=first == [HEAD_ONLY])
+                except ValueError:
+                    return await self.garbled(stream, index)
                 if request is None:
                     note_client_gone(stream.record)
                     return

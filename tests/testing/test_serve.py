@@ -128,12 +128,31 @@ async def test_a_fin_is_a_fin_and_a_reset_is_one() -> None:
 CHUNKED = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+@pytest.mark.parametrize("body", [b"{", b'{"messages":"\xff"}', b'{"messages":' + b"[" * 200_000])
+def test_a_server_of_one_wire_outlives_what_it_cannot_read(body: bytes) -> None:
+    """Wherever it goes: the next request is answered."""
+    lines: list[str] = []
+    with serve_in_thread(HELLO, wire="openai-chat", told=lines.append) as server:
+        assert httpx.post(server.url, content=body).status_code == 400
+        assert httpx.post(server.url, json={"messages": []}).status_code == 200
+        head = httpx.head(f"{server.url}/v1/models")
+        assert head.status_code == 200
+    with serve_in_thread(HELLO, told=lines.append) as server, httpx.Client() as client:
+        for _ in range(2):
+            assert client.head(f"{server.url}/v1/models").status_code == 404
+    assert lines[0] == "POST /  refused with 400"
+    assert lines[-2:] == ["HEAD /v1/models  refused with 404"] * 2
+
+
 @pytest.mark.parametrize(
     ("sent", "begins"),
     [
         (CHUNKED + b'5;x=y\r\n{"str\r\na\r\neam":true}\r\n0\r\nX: y\r\n\r\n', b"HTTP/1.1 200 OK"),
-        (CHUNKED + b"zz\r\n", b""),
-        (b"hello\r\n\r\n", b""),
+        (CHUNKED + b"zz\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"hello\r\n\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"POST /v1/messages HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"HTTP/1.1 400 Bad Request"),
+        (CHUNKED + b"30d40\r\n%b\r\n0\r\n\r\n" % (b"[" * 200_000), b"HTTP/1.1 400 Bad Request"),
+        (CHUNKED + b'1d\r\n{"stream":true,"messages":"\xff"}\r\n0\r\n\r\n', b"HTTP/1.1 400 Bad Request"),
         (
             b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n{}",
             b"HTTP/1.1 100 Continue\r\n\r\n",
