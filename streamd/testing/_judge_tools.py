@@ -31,7 +31,7 @@ def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[
         if call is None:
             yield "ran_incomplete_tool", f"{run.name} ran for the call {run.id!r}, which never came whole"
         elif said != (call.name, call.arguments):
-            yield "ran_incomplete_tool", f"{run.name} ran with {run.arguments!r}, not {call.arguments!r}"
+            yield "ran_incomplete_tool", f"{run.name} ran with {shown(run.arguments)}, not {shown(call.arguments)}"
     for name, count in runs.items():
         if count > 1:
             yield "double_tool", f"the call {name!r} was run {count} times"
@@ -39,23 +39,42 @@ def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[
 
 def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
     """Whether it asked again only where that could help, and not before it was asked to wait for."""
+    holes: Counter[int | None] = Counter()
     for before, after in itertools.pairwise(attempts):
         if before.turn is not None and after.turn is not None and after.turn != before.turn:
             continue
         if after.after is not None and not after.kept:
             yield "retried_non_retryable", f"attempt {after.number} reads on what its provider does not keep"
+        if after.after is not None and _has_failed(before):
+            yield "retried_non_retryable", f"attempt {after.number} reads on what failed at its provider"
         # Of two faults that struck it, one may hide the other: what either allows is allowed.
         final = {expected.final for expected in before.expect if expected.errors} == {True}
         # A response that cannot be read on can be asked for anew.
-        if final and (not before.broke or after.after is not None):
+        anew = after.after is None and (before.after is not None or bool(before.broke))
+        if final and not anew:
             why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
             yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
+        holes[before.turn] = holes[before.turn] + _has_hole(before) if after.after is not None else 0
+        if holes[before.turn] > 1:
+            yield "retried_non_retryable", f"attempt {after.number} asks for missing events once more"
         if any(expected.last for expected in before.expect):
             yield "retried_non_retryable", f"attempt {after.number} is one more than it may make"
         wanted = seconds_asked(before)
         if wanted is not None and after.at - before.at < wanted - 1e-6:
             waited = after.at - before.at
             yield "retried_too_soon", f"attempt {after.number} came after {waited:g} s, not {wanted:g}"
+
+
+def _has_failed(attempt: Attempt) -> bool:
+    """Whether the provider said in the stream that the response has failed, where a client comes to that."""
+    following = attempt.reply.events[attempt.delivery.events :][:1]
+    return attempt.delivery.fatal_first and any(event.kind == "error" for event in following)
+
+
+def _has_hole(attempt: Attempt) -> bool:
+    """Whether events are missing from what was answered, by their own numbers."""
+    errors = (error for expected in attempt.expect for error in expected.errors)
+    return attempt.delivery.fatal_first and "SequenceGap" in errors
 
 
 def seconds_asked(attempt: Attempt) -> float | None:

@@ -52,9 +52,17 @@ def strike(given: Strike | str) -> Strike:
     return Strike((given,)) if isinstance(given, str) else given
 
 
+def in_background(name: str, app: str = "background") -> Strike:
+    """The strike of a fault at responses that go on without a connection; some faults ask for these themselves."""
+    return Strike((name,), app=app, wires=("openai-responses",))
+
+
 _DECODER = "providers/_sse_chunk_decoder.py"
 _CALLS = "providers/_tool_calls.py"
 _AWS = "providers/_aws_event_stream.py"
+_RECOVERY = "streamd/_recovery.py"
+_RESPONSES = "providers/_openai_responses_decoder.py"
+_RESUMES = "prov.resume_*"
 
 GUARDS = (
     # What is whole, and what is not
@@ -633,6 +641,82 @@ GUARDS = (
         "            options = replace(options, extra_headers={}, extra_body={})",
         "            pass",
         Strike(("http.503", "net.reset_before_headers"), app="fallback"),
+    ),
+    # Whether, when and where a response is read on
+    guard(
+        "only what is kept is read on",
+        "a response that ends with its connection is not asked for",
+        _RESPONSES,
+        "        self.in_background = self.in_background or bool(response.background)",
+        "        self.in_background = True",
+        in_background("net.fin", app="streamd"),
+    ),
+    Guard(
+        "what failed is not read on",
+        "a response whose provider said that it failed is not asked for",
+        (
+            Edit(_RECOVERY, "BROKEN = (TransportError, Truncated, SequenceGap)", "BROKEN = (StreamdError,)"),
+            Edit(_RESPONSES, "        self.in_background = False  # nothing is left to be read on\n", ""),
+        ),
+        (in_background("prov.error_mid"),),
+    ),
+    guard(
+        "place to read on from",
+        "the events after the last one that came are asked for",
+        "providers/_openai_responses_resume.py",
+        "f'starting_after={number}'",
+        "f'starting_after={number + 1}'",
+        in_background("net.fin"),
+    ),
+    guard(
+        "events that come again",
+        "an event that came before the break is not told twice",
+        "providers/_openai_responses_numbers.py",
+        "            if self._continued or (self._proved and number == last and data == self._data):",
+        "            if self._proved and number == last and data == self._data:",
+        in_background("prov.resume_replays_prefix", app="streamd"),
+    ),
+    guard(
+        "decoder that goes on",
+        "what is open at the break is closed by what comes after it",
+        "providers/_openai_responses_resume.py",
+        "        return ResponsesDecoder(self._responses)",
+        "        return ResponsesDecoder()",
+        in_background("net.fin"),
+    ),
+    guard(
+        "turn that goes on",
+        "a turn that is read on counts as delivered where it was before",
+        "streamd/_attempts.py",
+        "        return _Attempt(attempt.turn.continued(), *found, reads_on=True)",
+        "        return _Attempt(Turn(), *found, reads_on=True)",
+        in_background(_RESUMES, app="streamd"),
+    ),
+    guard(
+        "gone is gone",
+        "a response that its provider does not have is asked for once",
+        _RECOVERY,
+        "        return failed.unread.retryable",
+        "        return True",
+        in_background("prov.resume_404", app="streamd"),
+        in_background("prov.resume_expired", app="streamd"),
+    ),
+    guard(
+        "the break is the error",
+        "a response that cannot be read on ends in what broke it",
+        "streamd/_attempts.py",
+        "                unread, error = error, told[-1]",
+        "                unread = error",
+        in_background("prov.resume_404", app="streamd"),
+        in_background("prov.resume_expired", app="streamd"),
+    ),
+    guard(
+        "one hole",
+        "events that are missing are asked for once",
+        _RECOVERY,
+        "        return not any(isinstance(each, SequenceGap) for each in failed.earlier)",
+        "        return True",
+        in_background("prov.sequence_gap x*"),
     ),
     # HTTP
     guard(

@@ -103,6 +103,7 @@ APPS: dict[str, App] = {
     "streamd": streamd_app,
     "once": streamd_app_with(retry=None),
     "restart": streamd_app_with(retry=Retry(restart=True)),
+    "background": streamd_app_with(extra_body={"background": True}),
     "fallback": with_fallback,
     "effects": with_effects,
     "trusting": trusting,

@@ -146,7 +146,7 @@ class Client:
             pass
 
     def _take(self, event: Any) -> None:
-        self.number = event["sequence_number"]
+        self.number = event.get("sequence_number", self.number)
         if event["type"] == "response.output_text.delta":
             self.seen.append((self.number, event["delta"]))
         self.done = self.done or event["type"] == "response.completed"
@@ -239,6 +239,16 @@ async def reads_on_what_is_not_kept(world: World) -> None:
     client.tell()
 
 
+async def reads_on_whatever_happened(world: World) -> None:
+    """It asks for the same again, be it that events were missing or that the response had failed."""
+    client = Client(world)
+    await client.ask()
+    for _ in range(2):
+        await client.read_on(7)
+    client.done = False
+    client.tell(once=True)
+
+
 App = Callable[[World], Awaitable[None]]
 
 
@@ -258,6 +268,12 @@ App = Callable[[World], Awaitable[None]]
         (gives_up_quietly, "prov.resume_404@event:7", {"fabricated_finish"}),
         (gives_up_quietly, "prov.resume_expired@event:7", {"fabricated_finish"}),
         (insists, "prov.resume_404@event:7", {"retried_non_retryable"}),
+        (
+            reads_on_whatever_happened,
+            "prov.sequence_gap@event:8 x*",
+            {"duplicated_text", "retried_non_retryable"},
+        ),
+        (reads_on_whatever_happened, "prov.error_mid=server_error@event:8", {"retried_non_retryable"}),
         (reads_on_what_is_not_kept, "net.fin@event:7", {"retried_non_retryable"}),
     ],
 )
