@@ -6,8 +6,8 @@ import base64
 import logging
 import random
 import traceback
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
 __all__ = ["broken_logging", "captured_logs", "full_traceback", "leaks_in", "new_key"]
@@ -39,7 +39,22 @@ def leaks_in(text: str, key: str) -> list[str]:
 
 def full_traceback(error: BaseException) -> str:
     """An exception with its causes, and every frame's local variables, as the most talkative of loggers writes it."""
-    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    try:
+        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    except Exception:  # noqa: BLE001 - the `repr` of an application's variable, before Python 3.13
+        return "".join([*traceback.format_exception(error), *_locals(error, set())])
+
+
+def _locals(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """The variables that can be shown, of the frames of an exception and of those that led to it."""
+    seen.add(id(error))
+    for frame, _line in traceback.walk_tb(error.__traceback__):
+        for name, value in frame.f_locals.items():
+            with suppress(Exception):
+                yield f"{name} = {value!r}\n"
+    for cause in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            yield from _locals(cause, seen)
 
 
 class _Kept(logging.Handler):

@@ -50,6 +50,7 @@ class RunTransport(httpx.AsyncBaseTransport):
         if self._pool is None:
             self._pool = httpcore.AsyncConnectionPool(network_backend=_Backend(self._connect))
         url, content = request.url, await request.aread()
+        extensions: dict[str, Any] = {**request.extensions}
         with _raised_by_httpx():
             response = await self._pool.handle_async_request(
                 httpcore.Request(
@@ -59,14 +60,14 @@ class RunTransport(httpx.AsyncBaseTransport):
                     ),
                     headers=request.headers.raw,
                     content=_Sent(content),
-                    extensions=cast("dict[str, Any]", request.extensions),
+                    extensions=extensions,
                 )
             )
         return httpx.Response(
             response.status,
             headers=response.headers,
             stream=_Body(cast("httpx.AsyncByteStream", response.stream)),
-            extensions=response.extensions,
+            extensions=cast("Any", response).extensions,
         )
 
     async def aclose(self) -> None:

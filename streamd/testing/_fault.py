@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from msgspec import Struct
 
@@ -109,6 +109,10 @@ class Fault(Struct, frozen=True):
         times = math.inf if found["times"] == "*" else float(found["times"] or 1)
         when: tuple[Literal["turn", "request"], int] | None = None
         if found["when"]:
+            if not int(found["number"]):
+                raise ConfigError(
+                    f"the fault {text!r} can never strike: turns and requests are counted from 1"
+                )
             when = ("turn" if found["when"] == "turn" else "request", int(found["number"]))
         return cls(found["name"], at, int(times) if math.isfinite(times) else times, when, found["value"])
 
@@ -124,9 +128,17 @@ def plan_of(faults: Iterable[FaultLike]) -> Plan:
     """The plan of these faults.
 
     Raises:
-        ConfigError: One that is given as a text cannot be read.
+        ConfigError: One that is given as a text cannot be read, or is neither a text nor a fault.
     """
-    return tuple(fault if isinstance(fault, Fault) else Fault.parse(fault) for fault in faults)
+    plan: list[Fault] = []
+    for fault in faults:
+        given = cast("object", fault)
+        if not isinstance(given, Fault | str):
+            raise ConfigError(
+                f"{given!r:.80} is no fault, nor one as it is written, such as 'net.reset@byte:120'"
+            )
+        plan.append(given if isinstance(given, Fault) else Fault.parse(given))
+    return tuple(plan)
 
 
 def parse_plan(text: str) -> Plan:

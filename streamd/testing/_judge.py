@@ -12,6 +12,7 @@ from ._delivery import Delivery
 from ._expect import Expect
 from ._judge_tools import judge_retries, judge_tools
 from ._observation import Observation
+from ._shown import shown
 from ._trace import Attempt, Trace
 from ._verdict import Finding, FindingName, Verdict
 
@@ -62,7 +63,8 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
 def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     """Whether it ended, and as it had to."""
     if observed.hung:
-        yield "hung", f"it had not ended after {observed.took:g} s"
+        steps = f", in {observed.steps:,} steps" if observed.steps else ""
+        yield "hung", f"it had not ended after {observed.took:g} s{steps}"
         return
     if observed.error is not None:
         yield from _typed(observed.error)
@@ -150,15 +152,15 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             return
         if _has_refused(observed, attempts[-1]):
             return
-        yield "lost_text", f"{given[len(told) :]!r} came and was not told"
+        yield "lost_text", f"{shown(given[len(told) :])} came and was not told"
         return
     every = "".join(attempt.came for attempt in attempts)
     if (every.startswith(told) and not _is_in(told, given)) or _is_more_often(told, attempts):
-        yield "duplicated_text", f"it told {told!r}, where {given!r} came"
+        yield "duplicated_text", f"it told {shown(told)}, where {shown(given)} came"
     else:
         yield (
             "invented_text" if len(told) > len(given) else "lost_text",
-            (f"it told {told!r}, where {given!r} came"),
+            (f"it told {shown(told)}, where {shown(given)} came"),
         )
 
 
@@ -205,7 +207,7 @@ def _leaks(observed: Observation, key: str) -> Found:
     for name in observed.leaked_fds:
         yield "leaked_fd", name
     for where, text in observed.captured if key else ():
-        for form in leaks_in(text, key):
+        for form in leaks_in(text, key)[:1]:
             yield "leaked_secret", f"the key is in {where}, {form}"
     if observed.grown > _MEMORY:
         yield "unbounded_memory", f"the process grew by {observed.grown // 1024} KiB"

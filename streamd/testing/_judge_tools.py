@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 
 from ._observation import Observation
+from ._shown import shown
 from ._trace import Attempt
 from ._verdict import FindingName
 
@@ -31,7 +32,10 @@ def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[
         if call is None:
             yield "ran_incomplete_tool", f"{run.name} ran for the call {run.id!r}, which never came whole"
         elif said != (call.name, call.arguments):
-            yield "ran_incomplete_tool", f"{run.name} ran with {shown(run.arguments)}, not {shown(call.arguments)}"
+            yield (
+                "ran_incomplete_tool",
+                f"{run.name} ran with {shown(run.arguments)}, not {shown(call.arguments)}",
+            )
     for name, count in runs.items():
         if count > 1:
             yield "double_tool", f"the call {name!r} was run {count} times"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from ._fault import At, Fault
 from ._reply import Reply
 from ._stage import Stage
 from ._wire import Wire
-from ._wire_event import WireEvent
+from ._wire_event import EventKind, WireEvent
 
 __all__ = ["FaultKind", "Layer", "Phase", "RetryRule", "Strike"]
 
@@ -34,6 +35,9 @@ R0: it was never processed, freely. R1: it was sent, and what became of it is no
 R2: as the status says. R3: nothing of it was delivered, so yes. R4: something was delivered: raise. RT: the turn was
 complete: ignore it. NO: never. `-`: there is nothing to retry.
 """
+
+
+_KINDS: tuple[str, ...] = get_args(EventKind)
 
 
 class Strike(Struct, frozen=True):
@@ -80,9 +84,13 @@ class Strike(Struct, frozen=True):
                 return int(count * share)
             case At("event", int() as place):
                 return max(0, min(count, place if place >= 0 else count + place))
-            case At("kind", str() as kind):
+            case At("kind", str() as kind) if kind in _KINDS:
                 found = (place for place, event in enumerate(reply.events) if event.kind == kind)
                 return next(found, count)
+            case At("kind", kind):
+                raise ConfigError(
+                    f"the fault {self.fault}: no event is of the kind {kind!r}; they are {', '.join(_KINDS)}"
+                )
             case at:
                 raise ConfigError(f"the fault {self.fault} cannot strike at {at}")
 
@@ -91,7 +99,7 @@ class Strike(Struct, frozen=True):
         return replace(reply, events=self.wire.joined(events))
 
     def number(self, default: float) -> float:
-        """The fault's value as a number.
+        """The fault's value as a number: zero or more, and finite.
 
         Raises:
             ConfigError: It is none.
@@ -99,9 +107,12 @@ class Strike(Struct, frozen=True):
         if self.fault.value is None:
             return default
         try:
-            return float(self.fault.value)
+            number = float(self.fault.value)
         except ValueError:
             raise ConfigError(f"the value of the fault {self.fault} is no number") from None
+        if not 0 <= number < math.inf:
+            raise ConfigError(f"the value of the fault {self.fault} is no finite number from 0 on")
+        return number
 
 
 def _as_it_is(reply: Reply, _strike: Strike) -> Reply:

@@ -50,7 +50,7 @@ class LoopbackServer(Server):
             who = "the client" if record.client_closed.is_set() else "the server"
             self._plays.note(f"connection {index + 1} closed by {who} after {record.sent} bytes")
 
-    async def garbled(self, stream: Counted, index: int) -> None:
+    async def garbled(self, stream: Counted, index: int, error: ValueError) -> None:
         """Refuse what is no request."""
         await stream.send_all(self._plays.garbled(index))
         await stream.send_eof()

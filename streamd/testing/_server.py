@@ -104,13 +104,13 @@ class Server:
             record.closed.set()
             await trio.aclose_forcefully(below)
 
-    async def garbled(self, stream: Counted, index: int) -> None:
-        """What is done with a connection that brought what is no request; called in an exception's handler.
+    async def garbled(self, stream: Counted, index: int, error: ValueError) -> None:
+        """What is done with a connection that brought what is no request.
 
         Raises:
             ValueError: It is a test's own mistake, if this is not overridden.
         """
-        raise
+        raise error
 
     async def _serve(self, stream: Counted, index: int) -> None:
         while True:
@@ -119,8 +119,9 @@ class Server:
             if first != [UNREAD]:
                 try:
                     request = await stream.read_request(index, head_only=first == [HEAD_ONLY])
-                except ValueError:
-                    return await self.garbled(stream, index)
+                except ValueError as error:
+                    await self.garbled(stream, index, error)
+                    return
                 if request is None:
                     note_client_gone(stream.record)
                     return

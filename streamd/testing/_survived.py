@@ -31,4 +31,5 @@ def assert_survived(subject: Run | Served) -> None:
     happened = [f"    ... {left_out} before"] if left_out > 0 else []
     happened += [f"    {event}" for event in events[-_SHOWN:]]
     lines = [f"{count} after {plan} ({run.wire}, seed {run.seed})", *map(str, findings), "", "what happened:"]
-    raise AssertionError("\n".join([*lines, *happened]))
+    # What the application failed with shows where, and pytest shows it before this.
+    raise AssertionError("\n".join([*lines, *happened])) from run.observed.error

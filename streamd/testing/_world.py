@@ -14,6 +14,7 @@ from streamd.providers import StopReason, Usage
 
 from ._observation import Observation, ToolRunSeen
 from ._scenario import CallPart, Scenario
+from ._shown import shown
 from ._stage import Stage
 from ._trace import Trace
 from ._wire import Wire
@@ -84,7 +85,7 @@ class World:
         self.observed.streams = True
         if text:
             self.observed.said.append(text)
-            self._trace.add(self._clock(), "app", f"said {text!r}")
+            self._trace.add(self._clock(), "app", f"said {shown(text)}")
 
     def took_back(self) -> None:
         """Report that the text said of the turn under way is void, as the turn starts again."""

@@ -2,13 +2,25 @@
 
 import math
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamd import ConfigError
-from streamd.testing import HELLO, WIRES, At, Fault, Strike, parse_plan, plan_of, render
+from streamd.testing import (
+    HELLO,
+    WIRES,
+    At,
+    Fault,
+    Strike,
+    parse_plan,
+    plan_of,
+    render,
+    simulate,
+    streamd_app,
+)
 
 WIRE = WIRES["openai-chat"]
 REPLY = render(HELLO.turns[0], WIRE)
@@ -104,3 +116,30 @@ def test_a_place_or_value_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigError, match="no number"):
         strike("http.status=many").number(503)
     assert strike("http.status").number(503) == 503
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("net.slice=nan", "no finite number from 0 on"),
+        ("net.slice=inf", "no finite number from 0 on"),
+        ("net.latency=-1", "no finite number from 0 on"),
+        ("net.jitter=-1", "no finite number from 0 on"),
+        ("time.clock_jump=-5", "no finite number from 0 on"),
+        ("use.slow=nan", "no finite number from 0 on"),
+        ("net.fin@kind:nope", "no event is of the kind 'nope'; they are start, text,"),
+        ("net.fin if turn:0", "can never strike"),
+        ("net.fin if request:0", "can never strike"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(fault: str, why: str) -> None:
+    """Before anything is judged by it: a mistyped fault that never strikes looks as one that was survived."""
+    with pytest.raises(ConfigError, match=why):
+        simulate(streamd_app, HELLO, fault)
+
+
+def test_what_is_no_fault_is_told_so() -> None:
+    """A scenario in its place, for one."""
+    given: Any = HELLO
+    with pytest.raises(ConfigError, match="is no fault, nor one as it is written"):
+        plan_of([given])
