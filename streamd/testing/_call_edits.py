@@ -20,6 +20,7 @@ from ._wire_event import WireEvent
 __all__ = [
     "FRAGMENTED",
     "OBJECTS",
+    "broken_arguments",
     "call_of",
     "place_of",
     "renamed",
@@ -96,6 +97,27 @@ def with_arguments(
         begun = True
     events = [*numbered(events, strike.wire, first_number(reply))]
     return settled(strike.with_events(reply, *events), {call.index: verdict})
+
+
+def broken_arguments(reply: Reply, strike: Strike, call: ToolCall) -> Reply:
+    """The reply with a byte that is no UTF-8 in the arguments of a call: nobody can read that event."""
+    for at, event in enumerate(reply.events):
+        payload = payload_of(event, strike.wire)
+        if place_of(event) != call.index or payload is None:
+            continue
+        deltas = (chunk.fragment for chunk in event.gives if isinstance(chunk, ToolCallDelta))
+        pieces = deltas if strike.wire.name in FRAGMENTED else _texts_in(call.arguments)
+        text = next((msgspec.json.encode(piece) for piece in pieces if piece), b'""')
+        head, found, rest = payload.rpartition(text)
+        if found and text != b'""':
+            told_so = with_payload(event, strike.wire, head + text[:-1] + b'\xff"' + rest)
+            broken = replace(told_so, gives=(), fatal=True)
+            return strike.with_events(reply, *reply.events[:at], broken, *reply.events[at + 1 :])
+    return reply
+
+
+def _texts_in(arguments: dict[str, Any]) -> list[str]:
+    return [value for value in arguments.values() if isinstance(value, str)]
 
 
 def with_entries(reply: Reply, strike: Strike, change: Callable[[dict[str, Any], int, int], None]) -> Reply:

@@ -13,6 +13,7 @@ from streamd.providers import StopReason
 from ._call_edits import (
     FRAGMENTED,
     OBJECTS,
+    broken_arguments,
     call_of,
     place_of,
     renamed,
@@ -129,6 +130,11 @@ def _surrogate(reply: Reply, strike: Strike) -> Reply:
     text = msgspec.json.encode({**call.arguments, key: "?"}).decode().replace('"?"', '"a\\ud83d"')
     repaired = replace(call, arguments={**call.arguments, key: "a\ufffd"})
     return with_arguments(reply, strike, call, cut_evenly(text, 2), repaired)
+
+
+def _no_utf8(reply: Reply, strike: Strike) -> Reply:
+    call = struck_call(reply, strike)
+    return reply if call is None else broken_arguments(reply, strike, call)
 
 
 def _flood(reply: Reply, strike: Strike) -> Reply:
@@ -260,6 +266,7 @@ TOOL: tuple[FaultKind, ...] = (
         _surrogate,
         wires=_TEXTS,
     ),
+    _kind("args_invalid_utf", "A byte of a call's arguments is no UTF-8.", _no_utf8, "MalformedEvent"),
     _kind(
         "args_flood",
         "A call's arguments go on for 2 MiB, or so many.",
