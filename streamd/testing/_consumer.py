@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from streamd import Chunk, Message, Session, Stop, Text
+from streamd import Chunk, Message, Session, Stop, Text, Thinking
 from streamd.providers import Reset, StopReason
 
 from ._world import World
@@ -24,6 +24,8 @@ async def read_session(world: World, session: Session) -> None:
     """Read a session as the world's stage says, and report."""
     reading = _Reading(world, session)
     stage = world.stage
+    if stage.reading not in ("shares", "abandons"):  # those see only parts of it, or in another order
+        world.thought("")
     if stage.hook == "on_chunk" or stage.hook == "on_message":
         await reading.collect()
     elif stage.reading == "shares":
@@ -100,6 +102,8 @@ class _Reading:
         match chunk:
             case Text(text):
                 self.world.said(text)
+            case Thinking(text) if self.world.stage.reading != "abandons":
+                self.world.thought(text)
             case Stop():
                 self.reason = chunk.reason
                 self.world.next_turn()

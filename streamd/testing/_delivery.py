@@ -53,6 +53,11 @@ class Delivery(Struct, frozen=True, kw_only=True):
         return "".join(chunk.text for chunk in self.gives if isinstance(chunk, Text))
 
     @property
+    def thinking(self) -> str:
+        """The visible reasoning."""
+        return "".join(chunk.text for chunk in self.gives if isinstance(chunk, Thinking))
+
+    @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls that are closed, valid and confirmed by the turn's end: those that may be run."""
         return tuple(chunk for chunk in self.gives if isinstance(chunk, ToolCall))

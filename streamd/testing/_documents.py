@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from streamd.providers import Chunk, Stop, Text, ToolCall, Usage
+from streamd.providers import Chunk, Stop, Text, Thinking, ToolCall, Usage
 
 from ._wire_event import WireEvent
 
@@ -40,6 +40,8 @@ def _openai_chat(gives: Sequence[Chunk]) -> dict[str, Any]:
     ]
     text = "".join(chunk.text for chunk in gives if isinstance(chunk, Text))
     message: dict[str, Any] = {"role": "assistant", "content": text or None}
+    if thought := "".join(chunk.text for chunk in gives if isinstance(chunk, Thinking)):
+        message["reasoning_content"] = thought
     usage = _counted(gives)
     return {
         "id": "chatcmpl-1",
@@ -58,6 +60,11 @@ def _openai_chat(gives: Sequence[Chunk]) -> dict[str, Any]:
 
 def _anthropic(gives: Sequence[Chunk]) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
+    thoughts = [chunk for chunk in gives if isinstance(chunk, Thinking)]
+    if thoughts:
+        signature = next((each.signature for each in reversed(thoughts) if each.signature), "")
+        thought = "".join(each.text for each in thoughts)
+        content.append({"type": "thinking", "thinking": thought, "signature": signature})
     for chunk in gives:
         match chunk:
             case Text(text):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ._aws_frames import aws_frame
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, fails_with
+from ._outcomes import NOTHING, TOO_LARGE, fails_with
 from ._payload import AWS_WIRES, before_terminal, first_terminal
 from ._reply import Reply
 from ._wire_event import WireEvent
@@ -162,8 +162,8 @@ def _seen(
         name=f"sse.{name}",
         summary=summary,
         phase="body",
-        retry="R4",
-        expect=fails_with(*(errors or ("MalformedEvent",))),
+        retry="NO" if errors == TOO_LARGE else "R4",
+        expect=fails_with(*(errors or ("MalformedEvent",)), final=errors == TOO_LARGE),
         apply=apply,
         sweep=sweep,
         wires=wires,
@@ -201,7 +201,7 @@ FRAMING: tuple[FaultKind, ...] = (
         "A line does not end within a client's limit, or so many MiB.",
         _LINES,
         _too_long(8, b'{"x_unread":"'),
-        "EventTooLarge",
+        *TOO_LARGE,
         sweep=("event:1",),
     ),
     _unnoticed(
@@ -225,7 +225,7 @@ FRAMING: tuple[FaultKind, ...] = (
         "An element does not end within a client's limit, or so many MiB.",
         _ARRAY,
         _too_long(32, b',\r\n{"x_unread":"'),
-        "EventTooLarge",
+        *TOO_LARGE,
         sweep=("event:1",),
     ),
     _seen(
@@ -255,7 +255,7 @@ FRAMING: tuple[FaultKind, ...] = (
         "A message says that it is 4 GiB long.",
         AWS_WIRES,
         _between(_headed(0xFFFFFFFF, 16), fatal=True),
-        "EventTooLarge",
+        *TOO_LARGE,
     ),
     _seen(
         "aws_sse_in_binary",

@@ -12,7 +12,7 @@ from streamd.errors import ConfigError
 
 from ._in_text import in_text
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, either, fails_with
+from ._outcomes import NOTHING, TOO_LARGE, either, fails_with
 from ._payload import (
     AWS_WIRES,
     SSE_WIRES,
@@ -222,8 +222,8 @@ JSON: tuple[FaultKind, ...] = (
         name="json.long_string",
         summary="An event is longer than a client's limit, or so many MiB long.",
         phase="body",
-        retry="R4",
-        expect=fails_with("EventTooLarge"),
+        retry="NO",
+        expect=fails_with(*TOO_LARGE, final=True),
         apply=_long,
     ),
 )

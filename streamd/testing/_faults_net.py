@@ -87,7 +87,7 @@ NET: tuple[FaultKind, ...] = (
         summary="Looking the name up takes so many seconds; 2 if no value is given.",
         phase="connect",
         retry="R0",
-        expect=NOTHING,
+        expect=_UNCONNECTED,
         apply=_slow_name,
         values=("2", "30"),
     ),

@@ -77,6 +77,13 @@ def _places(stage: Stage, strike: Strike) -> Stage:
     return replace(stage, beside=Beside(sessions=2, places="refuse" if refuses else "wait"))
 
 
+def _admitted(_delivery: Delivery, strike: Strike) -> Expect:
+    """Where there is no place the session is refused, before anything is asked."""
+    return Expect(
+        ("TooManySessions",) if strike.fault.value == "refuse" else (), unsent=strike.fault.value == "refuse"
+    )
+
+
 def _spent(stage: Stage, _strike: Strike) -> Stage:
     return replace(stage, beside=Beside(sessions=1, spent=True))
 
@@ -176,6 +183,7 @@ RT: tuple[FaultKind, ...] = (
         "Every place of the runtime is held by another session, for five seconds; with the value `refuse` the runtime "
         "does not wait for one.",
         _places,
+        expect=_admitted,
         values=("wait", "refuse"),
     ),
     _row(

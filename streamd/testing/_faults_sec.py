@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from streamd.errors import ConfigError
 
+from ._delivery import Delivery
+from ._expect import Expect
 from ._failures import FAILURES
 from ._faults_http_status import refused
 from ._kind import FaultKind, Strike
@@ -109,6 +111,26 @@ _ECHOES: dict[str, Callable[[Reply, bytes, Strike], Reply]] = {
 }
 
 
+def _as_echoed(_delivery: Delivery, strike: Strike) -> Expect:
+    """The error is the one that it would be without the key."""
+    name = strike.fault.value or "refusal"
+    if name == "event":
+        told = strike.wire.told(FAILURES["auth"])
+        return Expect((told,), final=told == "AuthenticationError")
+    return Expect(_ECHOED[name], final=name not in ("malformed", "page", "status_line"), once=name == "page")
+
+
+_ECHOED: dict[str, tuple[str, ...]] = {
+    "refusal": ("AuthenticationError",),
+    "malformed": ("MalformedEvent", "NotAStream"),
+    "page": ("NotAStream",),
+    "head": ("AuthenticationError",),
+    "status_line": ("ProtocolViolation",),
+    "location": ("RedirectRefused",),
+    "encoding": ("EncodingRefused",),
+}
+
+
 def _echo(reply: Reply, strike: Strike) -> Reply:
     name = strike.fault.value or "refusal"
     if name not in _ECHOES:
@@ -156,7 +178,7 @@ SEC: tuple[FaultKind, ...] = (
         "the status line, a redirect, or the name of an encoding.",
         phase="head",
         retry="NO",
-        expect=fails_with("StreamdError"),
+        expect=_as_echoed,
         apply=_echo,
         values=tuple(_ECHOES),
         wires=_TEXT_WIRES,

@@ -13,7 +13,7 @@ from ._delivery import Delivery
 from ._expect import Expect
 from ._in_text import in_text
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, fails_with
+from ._outcomes import NOTHING, TOO_LARGE, fails_with
 from ._payload import SSE_WIRES, before_terminal, first_terminal, new_event, payload_of, with_payload
 from ._reply import Reply
 from ._told import TOLD, told_of
@@ -133,8 +133,8 @@ def _spoiled(
         name=f"sse.{name}",
         summary=summary,
         phase="body",
-        retry="R4",
-        expect=fails_with(*(errors or ("MalformedEvent",))),
+        retry="NO" if errors == TOO_LARGE else "R4",
+        expect=fails_with(*(errors or ("MalformedEvent",)), final=errors == TOO_LARGE),
         apply=apply,
         sweep=sweep,
         values=values,
@@ -203,14 +203,14 @@ SSE_EVENTS: tuple[FaultKind, ...] = (
         "endless_line",
         "A line does not end within a client's limit, or so many MiB.",
         _endless_line,
-        "EventTooLarge",
+        *TOO_LARGE,
         sweep=("event:1",),
     ),
     _spoiled(
         "endless_event",
         "An event of short lines does not end within a client's limit, or so many MiB.",
         _endless_event,
-        "EventTooLarge",
+        *TOO_LARGE,
         sweep=("event:1",),
     ),
     FaultKind(

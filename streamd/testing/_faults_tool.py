@@ -24,7 +24,7 @@ from ._call_edits import (
 from ._faults_tool_body import BODIES
 from ._faults_tool_index import INDEXES
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, fails_with
+from ._outcomes import NOTHING, TOO_LARGE, fails_with
 from ._payload import first_terminal
 from ._reasons import RAW_REASONS, settled, told, with_reason
 from ._reply import Reply
@@ -195,8 +195,8 @@ def _kind(
         name=f"tool.{name}",
         summary=summary,
         phase="body",
-        retry="R4" if errors else "-",
-        expect=fails_with(*errors) if errors else NOTHING,
+        retry="-" if not errors else "NO" if errors == TOO_LARGE else "R4",
+        expect=fails_with(*errors, final=errors == TOO_LARGE) if errors else NOTHING,
         apply=apply,
         sweep=sweep,
         values=values,
@@ -271,7 +271,7 @@ TOOL: tuple[FaultKind, ...] = (
         "args_flood",
         "A call's arguments go on for 2 MiB, or so many.",
         _flood,
-        "EventTooLarge",
+        *TOO_LARGE,
         sweep=("tool:1",),
         wires=_TEXTS,
     ),

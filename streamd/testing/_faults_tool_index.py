@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ._call_edits import call_of, place_of, struck_call, whole_text, with_entries
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, fails_with
+from ._outcomes import NOTHING, TOO_LARGE, fails_with
 from ._payload import changed, payload_of, with_payload
 from ._reasons import settled
 from ._reply import Reply
@@ -228,8 +228,8 @@ def _kind(
         name=f"tool.{name}",
         summary=summary,
         phase="body",
-        retry="R4" if errors else "-",
-        expect=fails_with(*errors) if errors else NOTHING,
+        retry="-" if not errors else "NO" if errors == TOO_LARGE else "R4",
+        expect=fails_with(*errors, final=errors == TOO_LARGE) if errors else NOTHING,
         apply=apply,
         values=values,
         wires=tuple(wires.split()),
@@ -278,7 +278,7 @@ INDEXES: tuple[FaultKind, ...] = (
         "call_flood",
         "A turn has 200 calls more, or so many.",
         _call_flood,
-        "EventTooLarge",
+        *TOO_LARGE,
         wires="openai-chat anthropic-messages gemini gemini-array ollama-chat",
     ),
 )

@@ -9,7 +9,9 @@ from streamd.providers import StreamdError, Usage
 
 from ._canary import leaks_in
 from ._delivery import Delivery
-from ._expect import Expect
+from ._expect import Expect, is_among, label
+from ._judge_errors import judge_told
+from ._judge_promised import judge_promised_retries, judge_second_chances
 from ._judge_tools import judge_retries, judge_tools
 from ._observation import Observation
 from ._shown import shown
@@ -52,16 +54,19 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
         repro: The line that runs the same again.
     """
     attempts = trace.attempts
-    found = [*_ending(observed, attempts), *_text(observed, attempts)]
-    found += [*_usage(observed, attempts)]
-    found += [*judge_tools(observed, attempts), *judge_retries(attempts), *_leaks(observed, key)]
+    found = [*_ending(observed, trace), *_text(observed, attempts), *_reasoning(observed, attempts)]
+    found += [*_usage(observed, attempts), *judge_tools(observed, attempts)]
+    found += [*judge_retries(attempts), *judge_second_chances(attempts)]
+    found += [*judge_promised_retries(observed, attempts)]
+    found += [*_leaks(observed, key)]
     if any(expected.unsent for attempt in attempts for expected in attempt.expect):
         found.append(("leaked_secret", "a request was made with a key that no header may hold"))
     return Verdict(tuple(Finding(name, detail, repro) for name, detail in dict.fromkeys(found)))
 
 
-def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
+def _ending(observed: Observation, trace: Trace) -> Found:
     """Whether it ended, and as it had to."""
+    attempts = trace.attempts
     if observed.hung:
         steps = f", in {observed.steps:,} steps" if observed.steps else ""
         yield "hung", f"it had not ended after {observed.took:g} s{steps}"
@@ -76,6 +81,8 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
                 "fabricated_finish",
                 f"it said that the answer was complete ({observed.reason}), and asked nothing",
             )
+        elif isinstance(observed.error, StreamdError):
+            yield from _unasked(observed.error, trace.staged)
         return
     if isinstance(observed.error, SystemExit) and any(body == "exits" for _, body in observed.stage.tools):
         return  # what is no `Exception` ends the program, as it would elsewhere
@@ -87,10 +94,12 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     complete = delivery.terminal and not delivery.fatal_first
     if observed.error is not None:
         if complete and not expected.either and not _has_refused(observed, last):
-            yield "lost_finish", f"the answer was complete, and it failed with {_label(observed.error)}"
-        elif isinstance(observed.error, StreamdError) and not _is_among(observed.error, expected.errors):
+            yield "lost_finish", f"the answer was complete, and it failed with {label(observed.error)}"
+        elif isinstance(observed.error, StreamdError) and not is_among(observed.error, expected.errors):
             wanted = ", ".join(expected.errors) or "none"
-            yield "wrong_error", f"it failed with {_label(observed.error)}; expected: {wanted}"
+            yield "wrong_error", f"it failed with {label(observed.error)}; expected: {wanted}"
+        else:
+            yield from judge_told(observed, attempts)
     elif observed.finished:
         stop = delivery.stop
         if not complete and not expected.either and observed.reason != "cancelled":
@@ -100,6 +109,14 @@ def _ending(observed: Observation, attempts: Sequence[Attempt]) -> Found:
                 "wrong_finish",
                 f"it said that the answer ended for {observed.reason}, not for {stop.reason}",
             )
+
+
+def _unasked(error: StreamdError, staged: Sequence[Expect]) -> Found:
+    """Whether it had a reason to fail before it asked anything."""
+    wanted = [each for expected in staged for each in expected.errors]
+    if not is_among(error, wanted):
+        expected = ", ".join(wanted) or "none"
+        yield "wrong_error", f"it failed with {label(error)}, and asked nothing; expected: {expected}"
 
 
 def _expected(attempt: Attempt) -> Expect:
@@ -113,7 +130,7 @@ def _expected(attempt: Attempt) -> Expect:
 def _has_refused(observed: Observation, last: Attempt) -> bool:
     """Whether it did not read the last reply, and might do so."""
     expected, error = _expected(last), observed.error
-    return expected.refusable and isinstance(error, StreamdError) and _is_among(error, expected.errors)
+    return expected.refusable and isinstance(error, StreamdError) and is_among(error, expected.errors)
 
 
 def _typed(error: BaseException) -> Found:
@@ -124,25 +141,11 @@ def _typed(error: BaseException) -> Found:
         yield "untyped_error", f"its {type(error).__name__} does not say in which phase it happened"
 
 
-def _is_among(error: StreamdError, names: Sequence[str]) -> bool:
-    bases = {base.__name__ for base in type(error).__mro__}
-    for name in names:
-        kind, _, phase = name.partition("/")
-        if (kind in bases or kind == _label(error)) and phase in ("", error.phase):
-            return True
-    return False
-
-
-def _label(error: BaseException) -> str:
-    which = getattr(error, "which", None)
-    return type(error).__name__ + (f"({which})" if isinstance(which, str) else "")
-
-
 def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     """Whether it told the text that came: all of it, once, in order."""
-    told = observed.text
     # What a turn gave is what its last attempt gave: any before that were not to be seen.
     given, loosely = ("".join(each.text for each in turns) for turns in _by_turn(attempts))
+    told = observed.text
     if told in (given, loosely):
         return
     cut_short = observed.cancelled or observed.stage.cuts_short or observed.hung
@@ -162,6 +165,23 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             "invented_text" if len(told) > len(given) else "lost_text",
             (f"it told {shown(told)}, where {shown(given)} came"),
         )
+
+
+def _reasoning(observed: Observation, attempts: Sequence[Attempt]) -> Found:
+    """Whether it told the reasoning that came, where it tells any: all of it, once, in order."""
+    given, loosely = ("".join(each.thinking for each in turns) for turns in _by_turn(attempts))
+    told = "".join(observed.thoughts)
+    if not observed.thinks or told in (given, loosely):
+        return
+    if given.startswith(told):
+        cut_short = observed.cancelled or observed.stage.cuts_short or observed.hung
+        ended = observed.finished or observed.error is not None
+        if ended and not cut_short and not _has_refused(observed, attempts[-1]):
+            yield "lost_text", f"{given[len(told) :]!r} of the reasoning came and was not told"
+        return
+    every = "".join(attempt.delivery.thinking for attempt in attempts)
+    name: FindingName = "duplicated_text" if every.startswith(told) else "invented_text"
+    yield name, f"it told {told!r} of the reasoning, where {given!r} came"
 
 
 def _usage(observed: Observation, attempts: Sequence[Attempt]) -> Found:

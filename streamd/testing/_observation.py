@@ -31,6 +31,10 @@ class Observation:
     """Whether it tells every piece of text as it comes: it has called `World.said`."""
     said: list[str] = field(default_factory=list[str])
     """The text it told of, in pieces; what it took back is not among them."""
+    thinks: bool = False
+    """Whether it tells every piece of reasoning as it comes: it has called `World.thought`."""
+    thoughts: list[str] = field(default_factory=list[str])
+    """The reasoning it told of, as `said`."""
     tools: list[ToolRunSeen] = field(default_factory=list[ToolRunSeen])
     finished: bool = False
     reason: StopReason | None = None
@@ -39,6 +43,8 @@ class Observation:
     """The tokens that it counted, over all turns; None where it does not say."""
     error: BaseException | None = None
     """What it failed with: reported, or raised."""
+    retries: int | None = None
+    """How often it says that it asks again, in all; None where it does not say."""
     cancelled: bool = False
     """Whether it was cancelled, by the plan, before it came to an end."""
     hung: bool = False

@@ -8,7 +8,7 @@ from ._delivery import Delivery
 from ._expect import Expect
 from ._kind import Strike
 
-__all__ = ["NOTHING", "after_cut", "either", "fails_with", "unsent"]
+__all__ = ["NOTHING", "TOO_LARGE", "after_cut", "either", "fails_with", "still_alive", "unsent"]
 
 
 def fails_with(*errors: str, final: bool = False) -> Callable[[Delivery, Strike], Expect]:
@@ -34,6 +34,9 @@ def unsent(*errors: str) -> Callable[[Delivery, Strike], Expect]:
     return lambda _delivery, _strike: expected
 
 
+TOO_LARGE = ("EventTooLarge",)
+"""What passes a limit passes it the next time, too: these are not tried again."""
+
 NOTHING: Callable[[Delivery, Strike], Expect] = fails_with()
 """The fault must have no effect."""
 
@@ -41,3 +44,8 @@ NOTHING: Callable[[Delivery, Strike], Expect] = fails_with()
 def after_cut(delivery: Delivery, _strike: Strike) -> Expect:
     """A body that ends as HTTP says is `Truncated` without terminal evidence; one that does not is `ConnectionLost`."""
     return Expect(("Truncated",) if delivery.end == "clean" else ("ConnectionLost",))
+
+
+def still_alive(delivery: Delivery, _strike: Strike) -> Expect:
+    """Which timer fires where bytes come and no output: that between two pieces of output, or that for the first."""
+    return Expect(("Stalled(progress)",) if delivery.produced else ("Stalled(first_chunk)",))

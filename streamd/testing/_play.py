@@ -77,8 +77,12 @@ class Play:
     def stage(self) -> Stage:
         """What is done to the application."""
         stage = Stage()
+        unasked = delivery_of(Reply(connect="refuse"))
         for place, kind in enumerate(self._kinds):
-            stage = kind.stage(stage, self._strike(place, 0, 0))
+            strike = self._strike(place, 0, 0)
+            stage = kind.stage(stage, strike)
+            if kind.phase in _STAGED:
+                self._trace.staged += (kind.expect(unasked, strike),)
         return stage
 
     def open(self, connection: int) -> Reply:
@@ -91,6 +95,13 @@ class Play:
         else:
             self._opened[connection] = reply, struck
         return reply
+
+    def gave_up(self, connection: int) -> None:
+        """The client did not wait for a connection that was under way: it is an attempt that came to nothing."""
+        if connection in self._opened:
+            reply, struck = self._opened.pop(connection)
+            self._attempts += 1
+            self._note(self._attempts, None, replace(reply, connect="blackhole"), struck)
 
     def peek(self, connection: int) -> Script:
         """How the next request of a connection is read."""
@@ -224,9 +235,9 @@ class Play:
     ) -> Attempt:
         delivery = delivery_of(reply)
         staged = (place for place, kind in enumerate(self._kinds) if kind.phase in _STAGED)
+        places = (*struck, *staged)
         expect = tuple(
-            self._kinds[place].expect(delivery, self._strike(place, number, turn, after))
-            for place in (*struck, *staged)
+            self._kinds[place].expect(delivery, self._strike(place, number, turn, after)) for place in places
         )
         attempt = Attempt(
             number=number,
@@ -240,6 +251,7 @@ class Play:
             came=delivery.text,
             broke=self._kept.broke() if after is not None or turn is None else (),
             expect=expect,
+            rules=tuple(self._kinds[place].retry for place in places),
         )
         self._trace.attempts.append(attempt)
         faults = ", ".join(str(self._plan[place]) for place in struck) or "none"

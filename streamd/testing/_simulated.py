@@ -123,7 +123,11 @@ class SimulatedNetwork(Network):
         """
         reply = self._plays.open(len(self.connections))
         if reply.connect_delay:
-            await trio.sleep(reply.connect_delay)
+            try:
+                await trio.sleep(reply.connect_delay)
+            except trio.Cancelled:
+                self._plays.gave_up(len(self.connections))
+                raise
         match reply.connect:
             case "ok":
                 await super().connect(host, port)

@@ -40,7 +40,9 @@ class Attempt(Struct, frozen=True, kw_only=True):
         came: The text in this reply alone, be it a repetition.
         broke: The errors in which the run may end, besides, where a response could not be read on, or failed at its
             provider: those of the attempts before.
-        expect: What each of those faults expects of a run of which this is the last attempt.
+        expect: What each of those faults expects of a run of which this is the last attempt, and each that strikes the
+            application itself.
+        rules: Whether a client may try again after each of them, in the same order: their `FaultKind.retry`.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     came: str = ""
     broke: tuple[str, ...] = ()
     expect: tuple[Expect, ...] = ()
+    rules: tuple[str, ...] = ()
 
     @property
     def asked(self) -> str:
@@ -70,6 +73,8 @@ class Trace:
     def __init__(self) -> None:
         self.events: list[TraceEvent] = []
         self.attempts: list[Attempt] = []
+        self.staged: tuple[Expect, ...] = ()
+        """What the faults that strike the application itself expect of a run that asks nothing."""
 
     def add(self, at: float, who: str, what: str) -> None:
         """Write down one event."""

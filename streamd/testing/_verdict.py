@@ -22,6 +22,7 @@ FindingName = Literal[
     "double_tool",
     "retried_too_soon",
     "retried_non_retryable",
+    "never_retried",
     "hung",
     "leaked_task",
     "leaked_socket",
@@ -38,7 +39,8 @@ it failed with an error that says something else than what happened. `wrong_usag
 `untyped_error`: the error is one of the libraries below, or does not say in which phase it happened.
 `ran_incomplete_tool`: a tool ran on a call that was not whole and confirmed. `double_tool`: it ran twice for one call.
 `retried_too_soon`: it did not wait as long as it was asked to. `retried_non_retryable`: it asked again where that
-cannot help. `hung`: it did not end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read.
+cannot help, or oftener than it says. `never_retried`: it failed where it says that it asks again. `hung`: it did not
+end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read.
 `unbounded_memory`: it grew with what it was sent.
 """
 

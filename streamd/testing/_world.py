@@ -28,8 +28,8 @@ class World:
 
     `client` (an `httpx.AsyncClient`) reaches nothing but the run's server, whatever the host; `url` is the server's,
     `key` a key that must be seen nowhere, `model` what `streamd.open_session` takes, `tools` the scenario's tools, and
-    `prompt` what to ask. The application reports with `said`, `took_back`, `finished`, `failed`, `counted` and, where
-    it runs tools of its own, `ran_tool`.
+    `prompt` what to ask. The application reports with `said`, `thought`, `took_back`, `finished`, `failed`, `counted`
+    and, where it runs tools of its own, `ran_tool`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class World:
         self._key = key + stage.key_tail
         self._trace = trace
         self._clock = clock
-        self._turn_began = 0
+        self._turn_began = 0, 0
         self._endings: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
@@ -87,14 +87,27 @@ class World:
             self.observed.said.append(text)
             self._trace.add(self._clock(), "app", f"said {shown(text)}")
 
+    def thought(self, text: str) -> None:
+        """Report a piece of the model's reasoning, as `said` does of its text."""
+        self.observed.thinks = True
+        if text:
+            self.observed.thoughts.append(text)
+            self._trace.add(self._clock(), "app", f"thought {text!r}")
+
+    def asks_again(self, times: int) -> None:
+        """Say how often, in all, it repeats what failed before any output, and may succeed: that is then expected."""
+        self.observed.retries = times
+
     def took_back(self) -> None:
-        """Report that the text said of the turn under way is void, as the turn starts again."""
-        del self.observed.said[self._turn_began :]
+        """Report that what was said and thought of the turn under way is void, as the turn starts again."""
+        said, thought = self._turn_began
+        del self.observed.said[said:]
+        del self.observed.thoughts[thought:]
         self._trace.add(self._clock(), "app", "took the turn back")
 
     def next_turn(self) -> None:
         """Report that a turn is complete: `took_back` does not touch it."""
-        self._turn_began = len(self.observed.said)
+        self._turn_began = len(self.observed.said), len(self.observed.thoughts)
 
     def finished(self, reason: StopReason | None = None) -> None:
         """Report that the answer is complete, and why it ended, where that is known."""
