@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -56,10 +57,12 @@ class Framing(ABC):
         """
         events: list[ServerSentEvent] = []
         blocks = [] if self.failure is not None else self.blocks(data)
-        for place, (name, text, block) in enumerate(blocks):
+        end = self._end - sum(map(self._size, blocks))
+        for name, text, block in blocks:
+            end += self._size((name, text, block))
             found = self.parse(block) if block else (name, text)
             if found is not None:
-                events.append(ServerSentEvent(found[1], found[0], self._id, self.end_of(blocks, place)))
+                events.append(ServerSentEvent(found[1], found[0], self._id, end))
         if self.failure is not None and not events:
             raise self.failure
         return events
@@ -79,9 +82,9 @@ class Framing(ABC):
         It may be half an event: this is for who can tell a whole one from half a one.
         """
 
-    def end_of(self, blocks: list[Block], place: int) -> int:
-        """The place in the body after one of the blocks that came last."""
-        return self._end - sum(map(self._size, blocks[place + 1 :]))
+    def end_before(self, blocks: Iterator[Block]) -> int:
+        """The place in the body before the last of the blocks that came last."""
+        return self._end - sum(map(self._size, blocks))
 
     def _size(self, block: Block) -> int:
         """How many bytes of the body a block takes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ._framing import Block, Framing, ServerSentEvent
 
 __all__ = ["NDJSONDecoder"]
@@ -23,60 +25,62 @@ class NDJSONDecoder(Framing):
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
         super().__init__(max_event_bytes)
         self._tail = bytearray()  # the line that has not ended
+        self._read = 0  # how many bytes there were
+        self._begun = False
 
-    def whole(self, data: bytes) -> bytes:
-        """The lines these bytes complete, as they came."""
-        if self._tail or not data.endswith(b"\n"):
-            data = self._cut(data)
-        if not self._end and data.startswith(_BOM):
-            self._end = len(_BOM)
-            data = data[self._end :]
-        size = len(data)
-        self._end += size
-        return data if size <= self._limit else self._checked(data)
+    def lines(self, data: bytes) -> list[bytes]:
+        """The lines these bytes complete, as they came but for their line feeds."""
+        tail = self._tail
+        self._read += len(data)
+        size = len(tail) + len(data)
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if tail and lines:
+            lines[0] = bytes(tail) + lines[0]
+            tail.clear()
+        if rest:
+            tail += rest
+        if not self._begun and lines:
+            self._begun = True
+            lines[0] = lines[0].removeprefix(_BOM)
+        if size > self._limit:
+            self._check(lines)
+        return lines
 
-    def lines(self, whole: bytes) -> list[Block]:
-        """Each of these lines by itself."""
-        return [(b"", b"", line + b"\n") for line in whole.split(b"\n")[:-1]]
+    def strip(self, line: bytes) -> bytes:
+        """A line without its carriage return; empty where it is blank."""
+        return b"" if line.isspace() else line.removesuffix(b"\r")
+
+    def end_before_line(self, lines: Iterator[bytes]) -> int:
+        """The place in the body before the last of the lines that came last."""
+        return self._read - len(self._tail) - sum(len(line) + 1 for line in lines)
 
     def blocks(self, data: bytes) -> list[Block]:
         """The lines these bytes complete, in order."""
-        return self.lines(self.whole(data))
+        lines = self.lines(data)
+        self._end = self._read - len(self._tail)
+        return [(b"", b"", line + b"\n") for line in lines]
 
     def parse(self, block: bytes) -> tuple[bytes, bytes] | None:
-        """The line without its end; None where it is blank."""
-        line = block.removesuffix(b"\n").removesuffix(b"\r")
-        return (b"", line) if line and not line.isspace() else None
+        """The line that a block is; None where it is blank."""
+        line = self.strip(block.removesuffix(b"\n"))
+        return (b"", line) if line else None
 
     def pending(self) -> ServerSentEvent | None:
         """The line the body ended in, as if a line feed had followed; None where there is none."""
         text = bytes(self._tail)
-        found = self.parse(text if self._end else text.removeprefix(_BOM))
-        if found is None or len(found[1]) > self._limit:
-            return None
-        return ServerSentEvent(found[1], end=self._end + len(text))
+        line = self.strip(text if self._begun else text.removeprefix(_BOM))
+        return ServerSentEvent(line, end=self._read) if 0 < len(line) <= self._limit else None
 
-    def _cut(self, data: bytes) -> bytes:
-        """What there is up to the last line feed; the rest is kept for the next read."""
-        tail = self._tail
-        known = len(tail)
-        tail += data
-        size = tail.rfind(b"\n", known) + 1
-        whole = bytes(memoryview(tail)[:size])
-        del tail[:size]
-        if len(tail) > self._limit + 1:  # a carriage return may still be the line's end
-            tail.clear()
-            self._fail(self._too_large())
-        return whole
-
-    def _checked(self, whole: bytes) -> bytes:
-        """All before the first line that is too long."""
-        size = 0
-        for _, _, line in self.lines(whole):
-            if len(line.removesuffix(b"\n").removesuffix(b"\r")) > self._limit:
-                self._end -= len(whole) - size
+    def _check(self, lines: list[bytes]) -> None:
+        """Leave out the first line that is too long, and all after it."""
+        for place, line in enumerate(lines):
+            if len(line.removesuffix(b"\r")) > self._limit:
+                self._read -= sum(len(lost) + 1 for lost in lines[place:]) + len(self._tail)
+                del lines[place:]
                 self._tail.clear()
                 self._fail(self._too_large())
                 break
-            size += len(line)
-        return whole[:size]
+        if len(self._tail) > self._limit + 1:  # a carriage return may still be the line's end
+            self._tail.clear()
+            self._fail(self._too_large())

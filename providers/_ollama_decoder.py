@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
 from ._json import UNREADABLE, is_finite, is_text, read
 from ._logprobs import score
-from ._ollama_events import EVENTS, OllamaCall, OllamaEvent, OllamaFunction, OllamaMessage
+from ._ollama_events import EVENTS, OllamaCall, OllamaEvent, OllamaFunction, OllamaMessage, decode_line
 from ._tool_calls import ToolCallAssembly
 from ._usage import most_counted, ollama_usage, same_counts
 from .chunks import Chunk, Media, Metadata, Stop, StopReason, Text, Thinking, Usage
@@ -67,33 +68,32 @@ class OllamaMachine:
             self._finish = event.done_reason or None
             self.finish(out)
 
-    def lines(self, lines: bytes, out: list[Chunk]) -> int:
-        """Take the first of these lines together, as far as each only goes on with the message; how many are left."""
-        left = lines.count(b"\n")
-        if (not lines.isascii() and not is_text(lines)) or b'"error"' in lines:
-            return left
-        try:
-            events = EVENTS.decode_lines(lines)
-        except UNREADABLE:
-            return left
-        if len(events) != left:  # some are blank, or an object has several
-            return left
-        if left and not self._named:
-            self._name(events[0], out)
-            if not self._named:
-                return left
-        for event in events:
-            message = event.message
-            if message is None or message.tool_calls or message.images or event.done:
-                return left
-            if event.logprobs or event.eval_count is not None or event.prompt_eval_count is not None:
-                return left
+    def lines(self, lines: Iterator[bytes], out: list[Chunk]) -> bytes | None:
+        """Take the lines up to the first that does more than go on with the message, which is given back."""
+        if not self._named:
+            return next(lines, None)
+        for line in lines:
+            if not line.isascii() and not is_text(line):
+                return line
+            try:
+                told = decode_line(line)
+            except UNREADABLE:
+                return line
+            message = told.message
+            if message is None or told.done is not False or message.tool_calls or message.images:
+                return line
+            if (
+                told.error
+                or told.logprobs
+                or told.eval_count is not None
+                or told.prompt_eval_count is not None
+            ):
+                return line
             if message.thinking:
                 out.append(Thinking(message.thinking))
             if message.content:
                 out.append(Text(message.content))
-            left -= 1
-        return 0
+        return None
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """An answer that was not streamed, written over several lines: as if it were one."""

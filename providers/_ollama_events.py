@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-__all__ = ["EVENTS", "OllamaCall", "OllamaEvent", "OllamaFunction", "OllamaMessage"]
+__all__ = ["EVENTS", "OllamaCall", "OllamaEvent", "OllamaFunction", "OllamaMessage", "decode_line"]
 
 
 class OllamaFunction(Struct, gc=False):
@@ -36,23 +36,29 @@ class OllamaMessage(Struct, gc=False):
     images: list[str] | None = None
 
 
-class OllamaEvent(Struct, gc=False):
-    """One line, or the whole document of an answer that is not streamed. Durations are in nanoseconds."""
+class OllamaLine(Struct, gc=False):
+    """A line, as far as it tells whether the line only goes on with the message."""
 
     message: OllamaMessage | None = None
     done: bool | None = None
-    model: str | None = None
-    done_reason: str | None = None
+    error: Any = None
+    logprobs: list[Any] | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
+
+
+class OllamaEvent(OllamaLine, gc=False):
+    """One line, or the whole document of an answer that is not streamed. Durations are in nanoseconds."""
+
+    model: str | None = None
+    done_reason: str | None = None
     total_duration: int | None = None
     load_duration: int | None = None
     prompt_eval_duration: int | None = None
     eval_duration: int | None = None
-    logprobs: list[Any] | None = None
     object: str | None = None
     type: str | None = None
-    error: Any = None
 
 
 EVENTS = msgspec.json.Decoder(OllamaEvent)
+decode_line = msgspec.json.Decoder(OllamaLine).decode

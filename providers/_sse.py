@@ -10,6 +10,7 @@ from ._json import UNREADABLE, as_list, as_object, load
 __all__ = ["SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
+_LF, _CR = b"\n\r"  # to look for a byte is quicker than for bytes
 _RETRY_DIGITS = 15
 # An event as nearly all are: a name or none, and one line of data. Or whatever stands before a blank line, or one line
 # feed that is left where there are more than two. So every byte of what ends with a blank line is in some block.
@@ -51,9 +52,9 @@ class SSEDecoder(Framing):
         """The events these bytes complete, in order, and what stands between them."""
         if self._head is not None:
             data = self._skip_bom(data)
-        if self._after_cr or b"\r" in data:
+        if self._after_cr or _CR in data:
             data = self._with_line_feeds(data)
-        if self._tail or not data.endswith(b"\n\n"):
+        if self._tail or data[-2:] != b"\n\n":
             data = self._whole(data)
         size = len(data)
         self._end += size
@@ -106,21 +107,23 @@ class SSEDecoder(Framing):
     def _with_line_feeds(self, data: bytes) -> bytes:
         if self._after_cr and data:
             self._after_cr = False
-            if data[0] == 10:
+            if data[0] == _LF:
                 data = data[1:]
-        if b"\r" in data:
-            self._after_cr = data[-1] == 13
+        if _CR in data:
+            self._after_cr = data[-1] == _CR
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
 
     def _whole(self, data: bytes) -> bytes:
         """What there is up to the last blank line; the rest is kept for the next read."""
         tail = self._tail
-        known = len(tail) - 1  # where a blank line may begin that was not there before
-        tail += data
-        size = tail.rfind(b"\n\n", max(known, 0)) + 2
-        whole = bytes(memoryview(tail)[:size]) if size > 1 else b""
-        del tail[: len(whole)]
+        size = data.rfind(b"\n\n") + 2
+        if size < 2:
+            size = 1 if data[:1] == b"\n" == tail[-1:] else 0
+        whole = bytes(tail) + data[:size] if size else b""
+        if size:
+            tail.clear()
+        tail += data[size:]
         if len(tail) > self._limit + 2:
             tail.clear()
             self._fail(self._too_large())
@@ -130,7 +133,7 @@ class SSEDecoder(Framing):
         """Leave out the first block that is too large, and all after it."""
         for place, block in enumerate(blocks):
             if self._size(block) > self._limit + 2:
-                self._end = self.end_of(blocks, place - 1)
+                self._end = self.end_before(iter(blocks[place:]))
                 del blocks[place:]
                 self._tail.clear()
                 self._fail(self._too_large())

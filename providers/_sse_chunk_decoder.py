@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ._api_errors import in_stream_error
 from ._event_decoder import EventDecoder, malformed
 from ._event_machine import EventMachine
 from ._excerpt import excerpt
-from ._framing import Block, Framing, ServerSentEvent
+from ._framing import Framing, ServerSentEvent
 from ._json import UNREADABLE, as_list, as_object, load
 from ._json_array import JSONArrayDecoder
 from ._ndjson import NDJSONDecoder
@@ -36,8 +36,8 @@ class SSEChunkDecoder(EventDecoder):
         arrays: Whether the server may stream a JSON array in the place of events: then `[` begins one.
         lines: Given where the server streams a JSON object a line in the place of events: then `{` begins the first
             of them, except where its line ends right after it, as in a document that was written to be read. It is
-            given the lines that come in one read together, and says how many of them it has left: these are events of
-            the machine.
+            given the lines that come in one read together, takes those that only go on with the answer, and gives
+            back the first that does more: that is an event of the machine.
         max_event_bytes: The most one event, or a whole document, may take.
     """
 
@@ -46,7 +46,7 @@ class SSEChunkDecoder(EventDecoder):
         machine: EventMachine,
         *,
         arrays: bool = False,
-        lines: Callable[[bytes, list[Chunk]], int] | None = None,
+        lines: Callable[[Iterator[bytes], list[Chunk]], bytes | None] | None = None,
         max_event_bytes: int = _MAX_BYTES,
     ) -> None:
         super().__init__(machine)
@@ -68,9 +68,11 @@ class SSEChunkDecoder(EventDecoder):
         frames, machine = self._frames, self._machine
         if not self._any and len(self._head) < _QUOTED:
             self._head += data[: _QUOTED - len(self._head)]
-        blocks = frames.blocks(data) if self._ndjson is None else self._left(self._ndjson, data, out)
-        for block in blocks:
-            name, text, other = block
+        if self._ndjson is not None:
+            self._take_lines(self._ndjson, data, out)
+            return
+        blocks = iter(frames.blocks(data))
+        for name, text, other in blocks:
             if other:
                 found = frames.parse(other)
                 if found is None:
@@ -80,7 +82,7 @@ class SSEChunkDecoder(EventDecoder):
             try:
                 machine.event(name, text, out)
             except UNREADABLE as error:
-                raise malformed(error, text, frames.end_of(blocks, _place(blocks, block))) from error
+                raise malformed(error, text, frames.end_before(blocks)) from error
             if machine.done:
                 return
         if frames.over:
@@ -89,14 +91,23 @@ class SSEChunkDecoder(EventDecoder):
             if machine.terminal:
                 machine.finish(out)
 
-    def _left(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> list[Block]:
-        """The lines of these bytes that the machine has not taken together."""
-        lines = frames.whole(data)
-        left = self._lines(lines, out) if self._lines is not None else lines.count(b"\n")
-        if left:
-            return frames.lines(lines)[-left:]
-        self._any = self._any or bool(lines)
-        return []
+    def _take_lines(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> None:
+        machine, take = self._machine, self._lines
+        assert take is not None
+        lines = iter(frames.lines(data))
+        while (line := take(lines, out)) is not None:
+            text = frames.strip(line)
+            if not text:
+                continue
+            self._any = True
+            try:
+                machine.event(b"", text, out)
+            except UNREADABLE as error:
+                raise malformed(error, text, frames.end_before_line(lines)) from error
+            if machine.done:
+                return
+        if frames.failure is not None:
+            raise frames.failure
 
     def _begin(self, data: bytes, out: list[Chunk]) -> None:
         if self._body is not None:
@@ -196,10 +207,6 @@ class SSEChunkDecoder(EventDecoder):
             self._machine.document(text, out)
         except UNREADABLE as error:
             raise NotAStream(f"the body is not an event stream: {excerpt(text)}") from error
-
-
-def _place(blocks: list[Block], block: Block) -> int:
-    return next(place for place, each in enumerate(blocks) if each is block)
 
 
 def _holds_error(document: object) -> bool:

@@ -239,7 +239,7 @@ GUARDS = (
         "split CRLF",
         "a CRLF that two reads share ends one line",
         "providers/_sse.py",
-        "            self._after_cr = data[-1] == 13\n",
+        "            self._after_cr = data[-1] == _CR\n",
         "            pass\n",
         Strike(("net.lockstep=1 x*",), besides=("sse.multi_data_line x*", "sse.crlf x*")),
     ),
