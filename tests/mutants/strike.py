@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from streamd import Retry, StreamdError, Text, open_session
+from streamd import Retry, StreamdError, Text, Thinking, open_session
 from streamd.providers import Secret
 from streamd.testing import (
     CATALOGUE,
@@ -79,6 +79,8 @@ async def trusting(world: World) -> None:
             async for chunk in session:
                 if isinstance(chunk, Text):
                     world.said(chunk.text)
+                elif isinstance(chunk, Thinking):
+                    world.thought(chunk.text)
             world.finished(session.snapshot.stop_reason)
     except StreamdError as error:
         world.failed(error)
