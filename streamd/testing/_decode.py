@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from streamd.providers import WIRES, Chunk, Decoder, Stop, StreamdError, Text, ToolCall
 
+from ._checked import check_scenario
 from ._fault import FaultLike, plan_of
 from ._judge import judge
 from ._observation import Observation, ToolRunSeen
@@ -46,6 +47,7 @@ def decode(
         ConfigError: There is no such wire or fault, or the fault cannot strike where it says.
     """
     faults, spoken, trace = plan_of(plan), wire_named(wire), Trace()
+    check_scenario(scenario)
     made = WIRES[spoken.decoder] if decoder is None else decoder
     play = Play(scenario, faults, spoken, seed, trace, lambda: 0.0)
     observed = Observation(streams=True)

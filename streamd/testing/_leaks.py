@@ -11,7 +11,17 @@ from pathlib import Path
 
 import trio
 
-__all__ = ["below", "children", "describe_fd", "no_leaks", "open_fds", "tasks", "threads"]
+__all__ = [
+    "below",
+    "children",
+    "describe_fd",
+    "left_open",
+    "no_leaks",
+    "open_fds",
+    "open_files",
+    "tasks",
+    "threads",
+]
 
 
 def tasks() -> set[trio.lowlevel.Task]:
@@ -31,23 +41,41 @@ def below(top: trio.lowlevel.Task | trio.Nursery) -> set[trio.lowlevel.Task]:
     return found
 
 
-def open_fds() -> set[int]:
-    """The numbers of this process's open files and sockets; none on Windows, where they cannot be listed."""
+Files = dict[int, tuple[int, int]]
+"""Open files by their numbers: which they are, as a number is given again once its file was closed."""
+
+
+def open_files() -> Files:
+    """This process's open files and sockets; none on Windows, where they cannot be listed."""
     folder = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
     if not os.path.isdir(folder):
-        return set()
+        return {}
     with os.scandir(folder) as entries:
-        numbers = {int(entry.name) for entry in entries}
-    # One of them was the folder's own, closed by now.
-    return {number for number in numbers if _is_open(number)}
+        numbers = [int(entry.name) for entry in entries]
+    found: Files = {}
+    for number in numbers:
+        try:
+            status = os.fstat(number)
+        except OSError:
+            continue  # the folder's own, closed by now
+        found[number] = status.st_dev, status.st_ino
+    return found
 
 
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
+def open_fds() -> set[int]:
+    """The numbers of this process's open files and sockets."""
+    return set(open_files())
+
+
+def left_open(before: Files) -> tuple[list[str], int]:
+    """What was opened since and is open: what files lead to, in order, and how many sockets there are."""
+    names = [describe_fd(number).partition(" -> ")[2] for number in _opened_since(before)]
+    files = sorted(name.partition(":[")[0] or "a file" for name in names if not name.startswith("socket:"))
+    return files, len(names) - len(files)
+
+
+def _opened_since(before: Files) -> list[int]:
+    return [number for number, which in open_files().items() if before.get(number) != which]
 
 
 def describe_fd(number: int) -> str:
@@ -85,7 +113,7 @@ async def no_leaks() -> AsyncGenerator[None, None]:
     Raises:
         AssertionError: Something was left; the message names all of it.
     """
-    before = tasks(), open_fds(), threads(), children()
+    before = tasks(), open_files(), threads(), children()
     yield
     left = _left(*before)
     for _ in range(200):
@@ -100,11 +128,11 @@ async def no_leaks() -> AsyncGenerator[None, None]:
 
 def _left(
     tasks_before: set[trio.lowlevel.Task],
-    fds_before: set[int],
+    fds_before: Files,
     threads_before: set[threading.Thread],
     children_before: set[int],
 ) -> list[str]:
-    new_tasks, new_fds = tasks() - tasks_before, open_fds() - fds_before
+    new_tasks, new_fds = tasks() - tasks_before, _opened_since(fds_before)
     new_threads, new_children = threads() - threads_before, children() - children_before
     left: list[str] = []
     if new_tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
@@ -13,7 +14,8 @@ from streamd.errors import ConfigError
 from ._case import Case
 from ._cases import variants
 from ._catalogue import CATALOGUE
-from ._fault import Plan, parse_plan
+from ._checked import check_scenario
+from ._fault import FaultLike, Plan, parse_plan, plan_of
 from ._render import wire_named
 from ._scenario import HELLO, Scenario
 from ._servable import why_not_served
@@ -41,9 +43,9 @@ class Marked(Struct, frozen=True, kw_only=True):
 
 
 def marked(
-    *faults: str,
+    *faults: FaultLike,
     seeds: int = 1,
-    wires: Sequence[str] | None = None,
+    wires: Sequence[str] | str | None = None,
     scenario: Scenario = HELLO,
     pace: float = 20.0,
     served: bool = False,
@@ -52,7 +54,7 @@ def marked(
 
     Args:
         faults: Names of faults, or patterns such as `net.*`, which stand for all their places and values; or plans as
-            they are written, such as `net.reset@byte:120 x2`, which stand for themselves.
+            they are written, such as `net.reset@byte:120 x2`, which stand for themselves, as a `Fault` does.
         seeds: How many seeds each is run with.
         wires: How the server speaks.
         scenario: The conversation.
@@ -60,24 +62,32 @@ def marked(
         served: Whether a real server must be able to play them: of a pattern the others are left out.
 
     Raises:
-        ConfigError: One of the faults stands for nothing.
+        ConfigError: One of the faults stands for nothing, there is none, or nothing would be run.
     """
+    check_scenario(scenario)
+    named = (wires,) if isinstance(wires, str) else tuple(wires or ())
+    if not faults:
+        raise ConfigError("llm_faults: name a fault, or a pattern such as 'net.*'")
+    if seeds < 1 or not 0 < pace < math.inf:
+        raise ConfigError(f"llm_faults: {seeds!r} seeds, or a pace of {pace!r}, run nothing")
     found: list[Marked] = []
     for fault in faults:
         runs = [
-            Marked(case=Case(scenario, plan, wire, seed), wire=wire if wires else None, pace=pace)
-            for plan, wire, seed in itertools.product(
-                _plans(fault), wires or ("openai-chat",), range(max(1, seeds))
-            )
+            Marked(case=Case(scenario, plan, wire, seed), wire=wire if named else None, pace=pace)
+            for plan, wire, seed in itertools.product(_plans(fault), named or ("openai-chat",), range(seeds))
             if _can_be(plan, wire, served=served)
         ]
         if not runs:
-            raise ConfigError(f"llm_faults: {fault!r} stands for no fault that can be played here")
+            raise ConfigError(f"llm_faults: {str(fault)!r} stands for no fault that can be played here")
         found += runs
     return list({str(run): run for run in found}.values())
 
 
-def _plans(text: str) -> Iterator[Plan]:
+def _plans(fault: FaultLike) -> Iterator[Plan]:
+    if not isinstance(fault, str):
+        yield plan_of((fault,))
+        return
+    text = fault
     kinds = [kind for name, kind in CATALOGUE.items() if fnmatchcase(name, text)]
     for kind in kinds:
         yield from ((fault,) for fault in variants(kind))

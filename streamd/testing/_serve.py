@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import trio
@@ -14,9 +16,12 @@ from streamd.errors import ConfigError
 
 from ._any_wire import AnyWire
 from ._canary import new_key
+from ._checked import check_scenario
 from ._client import RunTransport
 from ._fault import FaultLike, Plan, plan_of
+from ._leaks import left_open, open_files
 from ._render import wire_named
+from ._repro import repro_line
 from ._run import Run
 from ._scenario import Scenario
 from ._servable import check_servable
@@ -25,6 +30,8 @@ from ._trace import Trace
 from ._world import App, World
 
 __all__ = ["serve", "serve_to", "serving"]
+
+LIMIT = 600.0
 
 _HOSTS = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
 
@@ -66,7 +73,7 @@ def serve_to(
     *plan: FaultLike,
     wire: str = "openai-chat",
     seed: int = 0,
-    limit: float = 600.0,
+    limit: float = LIMIT,
     pace: float = 1.0,
 ) -> Run:
     """What `simulate` does, on real sockets: run an application once against a server on the loopback, and judge it.
@@ -86,12 +93,23 @@ def serve_to(
     Raises:
         ConfigError: There is no such wire or fault, or a fault of the plan makes sense only in a simulation.
     """
+    if not 0 < pace < math.inf:
+        raise ConfigError(f"time cannot pass {pace!r} times as fast")
+    faults, files = plan_of(plan), open_files()
+    unusual: dict[str, Any] = {"limit": limit} if limit != LIMIT else {}
+    unusual |= {"pace": pace} if pace != 1 else {}
 
-    async def main() -> Run:
-        async with serving(scenario, plan_of(plan), wire=wire, seed=seed) as served:
-            return await served.run(app, limit=limit)
+    async def main() -> tuple[Served, Run]:
+        async with serving(scenario, faults, wire=wire, seed=seed) as served:
+            served.repro = repro_line(app, scenario, faults, wire, seed, "serve_to", **unusual)
+            return served, await served.run(app, limit=limit)
 
-    return trio.run(main, clock=None if pace == 1 else trio.testing.MockClock(rate=pace))
+    served, run = trio.run(main, clock=None if pace == 1 else trio.testing.MockClock(rate=pace))
+    observed = run.observed
+    observed.leaked_fds, sockets = left_open(files)
+    # The connections of the world's own client, which are counted already, are closed by now.
+    observed.leaked_sockets += sockets
+    return served.result()
 
 
 @asynccontextmanager
@@ -121,6 +139,7 @@ async def serving(
         told: Given a line for each request.
     """
     spoken = wire_named(wire or "openai-chat")
+    check_scenario(scenario)
     check_servable(plan, spoken, foreign=foreign)
     if host not in _HOSTS:
         raise ConfigError(f"this server listens on the loopback alone ({', '.join(_HOSTS)}), not on {host!r}")

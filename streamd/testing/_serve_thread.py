@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any
 
 import trio
 import trio.testing
 
+from streamd.errors import ConfigError
+
 from ._fault import FaultLike, plan_of
+from ._repro import repro_line
 from ._scenario import Scenario
 from ._serve import serving
 from ._served import Served
@@ -49,6 +54,9 @@ def serve_in_thread(
         OSError: The port is taken.
     """
     faults = plan_of(plan)
+    unusual: dict[str, Any] = {"pace": pace} if pace != 1 else {}
+    if not 0 < pace < math.inf:
+        raise ConfigError(f"the server's time cannot pass {pace!r} times as fast")
     started: Future[tuple[Served, trio.lowlevel.TrioToken, trio.Event]] = Future()
 
     async def main() -> None:
@@ -65,6 +73,7 @@ def serve_in_thread(
                 clock=time.monotonic,
                 told=told,
             ) as served:
+                served.repro = repro_line(None, scenario, faults, wire, seed, "serve_in_thread", **unusual)
                 leave = trio.Event()
                 started.set_result((served, trio.lowlevel.current_trio_token(), leave))
                 await leave.wait()

@@ -150,7 +150,7 @@ class Served:
         observed.cancelled = scope.cancel_called and not observed.hung and not observed.finished
         observed.leaked_tasks += await leaked_tasks(before, self._nursery)
         observed.leaked_sockets = self._open_streams()
-        observed.captured += [("a log record", line) for line in logs]
+        observed.captured += [("what it told", observed.text), *(("a log record", line) for line in logs)]
         own = self.url.partition("//")[2]
         observed.captured += [
             (f"a request to {host}", str(request.headers))
@@ -159,6 +159,8 @@ class Served:
         ]
         if observed.error is not None:
             observed.captured.append(("the error's traceback with locals", full_traceback(observed.error)))
+        if self.world.refused is not None:
+            raise self.world.refused
         return self._judged(self.repro or self._line(app, "serve_to"))
 
     def check(self) -> None:
@@ -176,4 +178,4 @@ class Served:
         return Run(self.scenario, self.plan, self.world.wire.name, self.seed, observed, self.trace, verdict)
 
     def _line(self, app: App | None, world: str) -> str:
-        return repro_line(app, self.scenario, self.plan, self.world.wire.name, self.seed, world)
+        return repro_line(app, self.scenario, self.plan, self.wire, self.seed, world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import httpx
 import trio
@@ -12,11 +13,12 @@ import trio.testing
 from streamd.errors import ConfigError
 
 from ._canary import broken_logging, captured_logs, full_traceback, new_key
+from ._checked import check_scenario
 from ._client import RunTransport
 from ._crashing import Crashing
 from ._fault import FaultLike, plan_of
 from ._judge import judge
-from ._leaks import below, tasks
+from ._leaks import below, left_open, open_files, tasks
 from ._play import Play
 from ._render import wire_named
 from ._repro import repro_line
@@ -32,6 +34,9 @@ __all__ = ["simulate"]
 
 OWN_HOST = "memory.test"
 
+LIMIT = 3600.0
+MAX_STEPS = 1_000_000
+
 LARGEST = 32 * 1024 * 1024
 """Bytes: what one event may be, on the wire whose events may be the largest."""
 
@@ -45,8 +50,8 @@ def simulate(
     *plan: FaultLike,
     wire: str = "openai-chat",
     seed: int = 0,
-    limit: float = 3600.0,
-    max_steps: int = 1_000_000,
+    limit: float = LIMIT,
+    max_steps: int = MAX_STEPS,
 ) -> Run:
     """Run an application once against a server in memory, in virtual time, with these faults.
 
@@ -66,9 +71,11 @@ def simulate(
         max_steps: Scheduler steps after which it hangs, too: a loop that never ends takes no virtual time.
 
     Raises:
-        ConfigError: There is no such wire or fault, or the fault cannot strike where it says.
+        ConfigError: There is no such wire or fault, the fault cannot strike where it says, or the scenario cannot be
+            played.
     """
     faults = plan_of(plan)
+    check_scenario(scenario)
     spoken = wire_named(wire)
     key = new_key(random.Random(seed))
     trace = Trace()
@@ -106,7 +113,7 @@ def simulate(
             nursery.cancel_scope.cancel()
         return world
 
-    stage = play.stage()
+    stage, files = play.stage(), open_files()
     with seeded(seed, stage.shuffle), captured_logs() as logs, broken_logging(stage.broken_logging):
         try:
             world = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -115,11 +122,18 @@ def simulate(
             if refusal is None:
                 raise
             raise refusal from None
+    if world.refused is not None:
+        raise world.refused
     observed = world.observed
-    observed.captured += [("a log record", line) for line in logs]
+    observed.leaked_fds, sockets = left_open(files)
+    observed.leaked_sockets += sockets
+    observed.captured += [("what it told", observed.text), *(("a log record", line) for line in logs)]
     if observed.error is not None:
         observed.captured.append(("the error's traceback with locals", full_traceback(observed.error)))
-    verdict = judge(observed, trace, key=key, repro=repro_line(app, scenario, faults, wire, seed))
+    unusual: dict[str, Any] = {"limit": limit} if limit != LIMIT else {}
+    unusual |= {"max_steps": max_steps} if max_steps != MAX_STEPS else {}
+    repro = repro_line(app, scenario, faults, wire, seed, **unusual)
+    verdict = judge(observed, trace, key=key, repro=repro)
     return Run(scenario, faults, wire, seed, observed, trace, verdict)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
+import keyword
 from collections.abc import Awaitable, Callable
 from typing import Any, cast, final
 
 import trio
 
 from streamd import Tool, ToolContext
+from streamd.errors import ConfigError
 from streamd.providers import StopReason, Usage
 
 from ._observation import Observation, ToolRunSeen
@@ -50,6 +52,7 @@ class World:
         self.client = client
         self.stage = stage
         self.observed: Observation = Observation(stage=stage)
+        self.refused: ConfigError | None = None
         self._key = key + stage.key_tail
         self._trace = trace
         self._clock = clock
@@ -78,6 +81,14 @@ class World:
     def tools(self) -> list[Tool]:
         """The scenario's tools, which note their runs and answer as the scenario says, or as a fault does."""
         first = {call.name: call for turn in reversed(self.scenario.turns) for call in reversed(turn.calls)}
+        for call in first.values():
+            for name in call.arguments:
+                if not name.isidentifier() or keyword.iskeyword(name) or name == "context":
+                    self.refused = ConfigError(
+                        f"{call.name!r} cannot be offered as a tool, as it is called with {name!r}, which is no name "
+                        "for a parameter: give the application tools of its own, and report with `ran_tool`"
+                    )
+                    raise self.refused
         return [self._tool(call) for call in first.values()]
 
     def said(self, text: str) -> None:
@@ -191,12 +202,12 @@ class World:
 
         # A tool is described by its signature: that of the arguments with which the scenario calls it. All have a
         # default, as no check of the arguments is to stand in for that of the call.
-        keyword = inspect.Parameter.KEYWORD_ONLY
+        only = inspect.Parameter.KEYWORD_ONLY
         described: Any = run
         described.__signature__ = inspect.Signature(
             [
-                inspect.Parameter("context", keyword),
-                *(inspect.Parameter(name, keyword, default=_ABSENT) for name in call.arguments),
+                inspect.Parameter("context", only),
+                *(inspect.Parameter(name, only, default=_ABSENT) for name in call.arguments),
             ]
         )
         described.__annotations__ = {"context": ToolContext, **dict.fromkeys(call.arguments, Any)}

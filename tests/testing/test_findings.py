@@ -1,6 +1,9 @@
 """Findings: every mistake that an application can make is seen, and named."""
 
+import os
+import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +21,7 @@ from streamd.testing import (
     decode,
     delivery_of,
     render,
+    serve_to,
     simulate,
     streamd_app,
 )
@@ -303,3 +307,31 @@ def test_what_was_never_asked_for_is_not_complete() -> None:
 def test_a_head_that_never_came_forbids_nothing(stall: str) -> None:
     """Where nothing was answered, what the answer would have said of asking again binds nobody."""
     assert findings(streamd_app, stall, "http.x_should_retry=false") == set()
+
+
+def test_files_that_are_left_open_are_found() -> None:
+    """Files by what they lead to, sockets by their number; the number of a file that was closed is given again."""
+    kept: list[Any] = []
+
+    async def opens(world: World) -> None:
+        first = Path(__file__).open("rb")  # noqa: SIM115, ASYNC230 - it is left open
+        kept.append(os.fdopen(os.dup(first.fileno()), "rb"))
+        first.close()
+        kept.append(socket.socket())
+        raise AnswerLostError(world.prompt)
+
+    for world in (simulate, serve_to):
+        found = {finding.name: finding.detail for finding in world(opens, HELLO).verdict.findings}
+        assert found == {"leaked_fd": __file__, "leaked_socket": "1 left open"}
+    for each in kept:
+        each.close()
+
+
+def test_a_key_that_is_told_is_found() -> None:
+    """What an application tells its user is read, too."""
+
+    async def tells(world: World) -> None:
+        world.said(f"The key is {world.key}.")
+
+    for world in (simulate, serve_to):
+        assert "leaked_secret" in {finding.name for finding in world(tells, HELLO).verdict.findings}

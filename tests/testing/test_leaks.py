@@ -1,5 +1,6 @@
 """`no_leaks`: whatever outlives a block is named."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -89,3 +90,14 @@ async def test_what_ends_soon_after_is_no_leak() -> None:
 
     async with trio.open_nursery() as nursery, no_leaks():
         nursery.start_soon(slow)
+
+
+async def test_a_file_under_the_number_of_another_is_left() -> None:
+    """One that was there before is closed, and one is opened that gets its number."""
+    number, kept = os.open(__file__, os.O_RDONLY), list[int]()
+    with pytest.raises(AssertionError, match=rf"descriptors \['{number}"):
+        async with no_leaks():
+            os.close(number)
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+            assert kept == [number]
+    os.close(number)
