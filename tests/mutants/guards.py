@@ -52,9 +52,9 @@ def strike(given: Strike | str) -> Strike:
     return Strike((given,)) if isinstance(given, str) else given
 
 
-def in_background(name: str, app: str = "background") -> Strike:
+def in_background(name: str, *besides: str, app: str = "background") -> Strike:
     """The strike of a fault at responses that go on without a connection; some faults ask for these themselves."""
-    return Strike((name,), app=app, wires=("openai-responses",))
+    return Strike((name,), app=app, besides=besides, wires=("openai-responses",))
 
 
 _DECODER = "providers/_sse_chunk_decoder.py"
@@ -709,6 +709,22 @@ GUARDS = (
         "                unread = error",
         in_background("prov.resume_404", app="streamd"),
         in_background("prov.resume_expired", app="streamd"),
+    ),
+    guard(
+        "error of what was read on",
+        "a response that breaks once more ends in what broke it then",
+        "streamd/_attempts.py",
+        "            if attempt.reads_on and not attempt.answered:",
+        "            if attempt.reads_on:",
+        in_background("prov.error_mid=auth if request:2", "net.fin@event:6"),
+    ),
+    guard(
+        "reading on is asked to wait",
+        "a provider that is busy is asked for the rest when it says, and no sooner",
+        _RECOVERY,
+        "        return self.unread if self.unread is not None and self.unread.retryable else self.error",
+        "        return self.error",
+        in_background("http.429_retry_after=30 if request:2", "net.fin@event:6"),
     ),
     guard(
         "one hole",
