@@ -13,7 +13,7 @@ from importlib.metadata import version
 from tests.perfguard.counters import count
 from tests.perfguard.scenes import SCENES
 
-__all__ = ["DEPENDENCIES"]
+__all__: list[str] = []
 
 DEPENDENCIES = ("trio", "httpx", "msgspec", "httptools")
 """What is counted along with streamd: another version of one may have other counts."""
@@ -24,7 +24,8 @@ def main() -> None:
     names = sys.argv[1:] or list(SCENES)
     told = {
         "python": platform.python_version(),
-        "with": {name: version(name) for name in DEPENDENCIES},
+        "build": " ".join((platform.machine(), platform.python_compiler(), *platform.python_build())),
+        "with": {name: version(name) for name in DEPENDENCIES} | {"on": sys.platform},
         "counts": {name: count(SCENES[name]) for name in names},
     }
     print(json.dumps(told))

@@ -9,8 +9,8 @@ import trio
 
 __all__ = ["TICK", "Line", "Wire"]
 
-TICK = 0.02
-"""Seconds of virtual time between two reads."""
+TICK = 1 / 64
+"""Seconds of virtual time between two reads: a power of two, so that sums of it are exact."""
 
 
 class Wire(trio.abc.Stream):
