@@ -9,6 +9,7 @@ from typing import Any, TypeGuard, TypeVar, get_args, get_origin
 import msgspec
 
 __all__ = [
+    "OBJECT",
     "UNREADABLE",
     "as_list",
     "as_object",
@@ -23,6 +24,9 @@ __all__ = [
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading JSON can raise; `UnicodeDecodeError` and `json.JSONDecodeError` are `ValueError`s."""
+
+OBJECT = ord("{")
+"""The first byte of nearly all data."""
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 _UNFIT = object()

@@ -8,9 +8,17 @@ from msgspec.structs import replace
 
 from ._api_errors import api_error, error_fields, in_stream_error
 from ._excerpt import excerpt
-from ._json import as_list, as_object, as_text, read
+from ._json import OBJECT, as_list, as_object, as_text, read
 from ._logprobs import score
-from ._openai_chat_events import EVENTS, ChatChoice, ChatDelta, ChatEvent, ChatFunction
+from ._openai_chat_events import (
+    EVENTS,
+    NAMED_EVENTS,
+    ChatChoice,
+    ChatDelta,
+    ChatEvent,
+    ChatFunction,
+    NamedChatEvent,
+)
 from ._openai_chat_parts import chat_parts, image
 from ._openai_chat_reasoning import ReasoningDetails, call_signature
 from ._openai_chat_sound import Sound
@@ -104,7 +112,7 @@ class OpenAIChatMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a `chat.completion.chunk`, `[DONE]`, or an error in one of its many shapes."""
-        if data[:1] != b"{":
+        if not data or data[0] != OBJECT:
             data = data.strip()
             if data == b"[DONE]":
                 self._end(out)
@@ -113,10 +121,10 @@ class OpenAIChatMachine:
                 return
         if name == b"error":
             raise in_stream_error(data)
-        event = read(EVENTS, data)
+        event = read(EVENTS if self._named else NAMED_EVENTS, data)
         if event.choices:
             self._answered = True
-            if not self._named:
+            if isinstance(event, NamedChatEvent):
                 self._name(event, out)
             for choice in event.choices:
                 if not choice.index:
@@ -160,7 +168,7 @@ class OpenAIChatMachine:
             raise Truncated("the stream ended with [DONE] before it held any answer")
         self.finish(out)
 
-    def _name(self, event: ChatEvent, out: list[Chunk]) -> None:
+    def _name(self, event: NamedChatEvent, out: list[Chunk]) -> None:
         if event.id or event.model:
             self._named = True
             out.append(Metadata(event.id or None, event.model or None))
@@ -170,7 +178,7 @@ class OpenAIChatMachine:
         if delta is None and not self._delivered:
             delta = choice.message
         if delta is not None:
-            before = len(out)
+            before = 0 if self._delivered else len(out)
             self._delta(delta, out)
             self._delivered = self._delivered or len(out) > before
         if choice.logprobs:
@@ -194,9 +202,9 @@ class OpenAIChatMachine:
             out.append(Thinking(thought))
         if delta.reasoning_opaque:
             out.append(Thinking("", delta.reasoning_opaque))
-        if delta.content or delta.tool_calls or delta.refusal:
-            self._reasoning.close(out)
         content = delta.content
+        if self._reasoning.begun and (content or delta.tool_calls or delta.refusal):
+            self._reasoning.close(out)
         if content:
             if isinstance(content, str):
                 out.append(Text(content))
@@ -222,8 +230,8 @@ class OpenAIChatMachine:
             self._sound.add(delta.audio, out)
         if delta.executed_tools:
             self._executed.add(delta.executed_tools, out)
-        # OpenRouter: https://openrouter.ai/docs/features/multimodal/image-generation
-        out += filter(None, (image(as_object(entry)) for entry in delta.images or ()))
+        if delta.images:  # OpenRouter: https://openrouter.ai/docs/features/multimodal/image-generation
+            out += filter(None, map(image, map(as_object, delta.images)))
 
     def _count(self, event: ChatEvent, out: list[Chunk]) -> None:
         raw = event.usage or (event.x_groq.usage if event.x_groq is not None else None)

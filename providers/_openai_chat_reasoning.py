@@ -27,9 +27,11 @@ class ReasoningDetails:
     and is its `signature`, as JSON; an encrypted block is the whole of its `data`, as JSON.
     """
 
-    __slots__ = ("_open", "_said")
+    __slots__ = ("_open", "_said", "begun")
 
     def __init__(self) -> None:
+        self.begun = False
+        """Whether a block is open."""
         self._open: dict[str, Any] = {}
         self._said = False
 
@@ -65,6 +67,7 @@ class ReasoningDetails:
         if is_other or (text and "signature" in self._open):
             self.close(out)
         self._open |= kept
+        self.begun = True
         if text:
             self._said = True
             out.append(Thinking(text))
@@ -73,7 +76,7 @@ class ReasoningDetails:
         """End the block that is open: something else began, or the turn is over."""
         if self._said or "signature" in self._open:
             out.append(Thinking("", _written(self._open)))
-        self._open, self._said = {}, False
+        self._open, self._said, self.begun = {}, False, False
 
 
 def reasoning_details(message: Message) -> list[dict[str, Any]]:
