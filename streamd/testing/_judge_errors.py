@@ -34,7 +34,13 @@ def judge_told(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[t
     if any(expected.either or expected.refusable for expected in last.expect):
         return
     partial = None if error.partial is None else error.partial.text
-    if partial not in (delivery.text, (delivery.loose or delivery).text):
+    came_so_far = {delivery.text, (delivery.loose or delivery).text}
+    if last.turn is None and last.broke:
+        # No connection was to be had for the rest of a response: what came of that is what there is.
+        came_so_far |= {
+            attempt.delivery.text for attempt in attempts if attempt.turn is not None and attempt.kept
+        }
+    if partial not in came_so_far:
         yield "lost_text", f"its {name} has {partial!r} of the turn (`partial`), where {delivery.text!r} came"
     turns = {
         attempt.turn: attempt.delivery.usage or Usage() for attempt in attempts if attempt.turn is not None
