@@ -11,7 +11,7 @@ from ._anthropic_events import EVENTS, MESSAGES, REASONS, AnthropicEvent, Conten
 from ._anthropic_sources import Sources
 from ._api_errors import in_stream_error, is_error_object
 from ._excerpt import excerpt
-from ._json import as_list, as_object, is_object, load, read
+from ._json import OBJECT, as_list, as_object, is_object, load, read
 from ._tool_calls import ToolCallAssembly
 from ._usage import anthropic_usage, merge_counts, same_counts
 from .chunks import Chunk, Metadata, RedactedThinking, Stop, Text, Thinking, Usage
@@ -57,7 +57,7 @@ class AnthropicMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a part of the message, an error, or one to ignore."""
-        if data[:1] != b"{":
+        if not data or data[0] != OBJECT:
             data = data.strip()
             if data == b"[DONE]" and self.terminal:  # a gateway's own addition
                 self.finish(out)
@@ -67,11 +67,11 @@ class AnthropicMachine:
             raise in_stream_error(data)
         event = read(EVENTS, data)
         kind = event.type or name.decode("utf-8", "replace")
-        if kind == "error" or event.error:
+        if event.error:
             raise in_stream_error(data)
         match kind:
-            case "content_block_delta":
-                if event.index in self._server_blocks:
+            case "content_block_delta":  # as most are
+                if self._server_blocks and event.index in self._server_blocks:
                     self._server_blocks[event.index].add(as_object(as_object(load(data)).get("delta")))
                 else:
                     self._block_delta(event, out)
@@ -89,7 +89,7 @@ class AnthropicMachine:
             case "message_stop":
                 self._message_stop(out)
             case _:
-                if is_error_object(data):
+                if kind == "error" or is_error_object(data):
                     raise in_stream_error(data)
 
     def document(self, data: bytes, out: list[Chunk]) -> None:

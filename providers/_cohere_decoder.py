@@ -15,7 +15,7 @@ from ._cohere_events import (
     CohereScores,
 )
 from ._excerpt import excerpt
-from ._json import as_list, as_object, as_text, read
+from ._json import OBJECT, as_list, as_object, as_text, read
 from ._logprobs import log_probability
 from ._tool_calls import ToolCallAssembly
 from ._usage import cohere_usage, most_counted, same_counts
@@ -67,7 +67,7 @@ class CohereMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a part of the message, its end, an error, or one to ignore."""
-        if data[:1] != b"{":
+        if not data or data[0] != OBJECT:
             data = data.strip()
             if not data or data == b"[DONE]":
                 return

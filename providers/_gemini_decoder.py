@@ -12,7 +12,7 @@ from ._excerpt import excerpt
 from ._gemini_calls import GeminiCalls
 from ._gemini_events import GeminiBlob, GeminiCandidate, GeminiEvent, GeminiPart, read_event
 from ._gemini_sources import GeminiSources
-from ._json import as_list, as_object, as_text, is_object, load
+from ._json import OBJECT, as_list, as_object, as_text, is_object, load
 from ._logprobs import log_probability
 from ._usage import gemini_usage, merge_counts, same_counts
 from .chunks import (
@@ -91,7 +91,7 @@ class GeminiMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a `GenerateContentResponse`, or an error."""
-        if data[:1] != b"{":
+        if not data or data[0] != OBJECT:
             data = data.strip()
             if data == b"[DONE]" and self.terminal:  # a gateway's own addition
                 self.finish(out)

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from ._api_errors import api_error, error_fields, in_stream_error, is_error_object
 from ._excerpt import excerpt
-from ._json import read
+from ._json import OBJECT, read
 from ._openai_responses_calls import CALL_EVENTS, CUSTOM, FUNCTION, ResponsesCalls
 from ._openai_responses_events import EVENTS, RESPONSES, ResponseObject, ResponsesEvent
 from ._openai_responses_items import OutputItem, OutputItems
@@ -69,7 +69,7 @@ class OpenAIResponsesMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One event: a part of the response, its end, an error, or one to ignore."""
-        if data[:1] != b"{":
+        if not data or data[0] != OBJECT:
             data = data.strip()
             if data == b"[DONE]":
                 raise Truncated("the stream ended with [DONE] before the response's terminal event")
@@ -83,9 +83,8 @@ class OpenAIResponsesMachine:
             self._fail(in_stream_error(data))
         if self.numbers.is_repeat(event.sequence_number, data):
             return
-        if kind in MESSAGE_EVENTS:
-            item = self._find("message", event, out)
-            MESSAGE_EVENTS[kind](item, event, out)
+        if (take := MESSAGE_EVENTS.get(kind)) is not None:
+            take(self._find("message", event, out), event, out)
         elif kind in REASONING_EVENTS:
             item = self._items.find("reasoning", event.item_id, event.output_index)
             field, whole = REASONING_EVENTS[kind]

@@ -43,16 +43,16 @@ class ResponseObject(Struct, gc=False):
 
 
 class ResponsesEvent(Struct, gc=False):
-    """One event of any type."""
+    """One event of any type; what each piece of text has stands first, where it is found the quickest."""
 
     type: str = ""
-    sequence_number: int | None = None
+    item_id: str | None = None
     output_index: int | None = None
     content_index: int | None = None
     summary_index: int | None = None
-    item_id: str | None = None
     delta: str | None = None
     logprobs: list[Any] | None = None
+    sequence_number: int | None = None
     text: str | None = None
     refusal: str | None = None
     transcript: str | None = None

@@ -14,67 +14,52 @@ __all__ = ["OutputItem", "OutputItems", "Said"]
 _MAX_ITEMS = 4096
 
 
-class _Length:
-    """How much text there was, and its checksum: enough to know it again at the head of a longer one."""
-
-    __slots__ = ("checksum", "size")
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.checksum = 0
-
-    def add(self, text: str, data: bytes) -> None:
-        self.size += len(text)
-        self.checksum = crc32(data, self.checksum)
-
-    def rest(self, whole: str) -> str:
-        if not self.size:
-            return whole
-        if len(whole) <= self.size or crc32(whole[: self.size].encode()) != self.checksum:
-            return ""
-        return whole[self.size :]
-
-
 class Said:
     """One kind of text of one item, as far as it was delivered.
 
     The same text comes up to four times: in pieces, whole with its part, with its item, and with the response. What a
-    later telling has beyond those before it was not delivered yet; one that tells something else adds nothing.
+    later telling has beyond those before it was not delivered yet; one that tells something else adds nothing. Kept is
+    how much there was, and its checksum: enough to know it again at the head of a longer text.
     """
 
-    __slots__ = ("_all", "_part", "_told")
+    __slots__ = ("_checksum", "_checksum_before", "_size", "_size_before", "_told")
 
     def __init__(self) -> None:
-        self._all = _Length()
-        self._part = _Length()
+        self._size = 0
+        self._checksum = 0
+        # Of what there was before the part that is being told.
+        self._size_before = 0
+        self._checksum_before = 0
         self._told: int | None = None  # the part that was told whole last
 
     @property
     def begun(self) -> bool:
         """Whether there was any."""
-        return self._all.size > 0
+        return self._size > 0
 
     def add(self, text: str) -> None:
         """Note a piece that is delivered."""
-        data = text.encode()
-        self._all.add(text, data)
-        self._part.add(text, data)
+        self._size += len(text)
+        self._checksum = crc32(text.encode(), self._checksum)
 
     def rest_of_part(self, index: int | None, whole: str) -> str:
         """What of this part is still to be delivered; the next piece begins another part."""
-        rest = (
-            "" if not self._part.size and index == self._told and self._all.size else self._part.rest(whole)
-        )
-        if rest:
-            self.add(rest)
-        self._part = _Length()
+        size = self._size - self._size_before
+        is_repeat = not size and self._size > 0 and index == self._told
+        rest = "" if is_repeat else self._rest(whole, size, self._checksum_before)
+        self._size_before, self._checksum_before = self._size, self._checksum
         self._told = index
         return rest
 
     def rest(self, whole: str) -> str:
         """What of the item's whole text is still to be delivered."""
-        rest = self._all.rest(whole)
-        if rest:
+        return self._rest(whole, self._size, 0)
+
+    def _rest(self, whole: str, size: int, before: int) -> str:
+        """What a text has beyond so many characters, if these are the last that were delivered."""
+        if size and (len(whole) <= size or crc32(whole[:size].encode(), before) != self._checksum):
+            return ""
+        if rest := whole[size:]:
             self.add(rest)
         return rest
 

@@ -125,10 +125,12 @@ def merge_counts(known: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]
     Of names never seen before only as many are taken as leave 32 in all: providers use about ten, and every usage
     holds a copy.
     """
-    merged = dict(known)
-    for name, value in later.items():
-        if value is not None and (name in merged or len(merged) < _MAX_FIELDS):
-            merged[name] = value
+    merged = known | later
+    if len(merged) > _MAX_FIELDS or None in merged.values():
+        merged = dict(known)
+        for name, value in later.items():
+            if value is not None and (name in merged or len(merged) < _MAX_FIELDS):
+                merged[name] = value
     return merged
 
 
@@ -146,22 +148,21 @@ def most_counted(known: Usage, later: Usage) -> Usage:
 
 def same_counts(one: Usage | None, other: Usage) -> bool:
     """Whether two usages tell the same, whatever else the provider's own objects hold."""
-    return one is not None and _counts_of(one) == _counts_of(other)
-
-
-def _counts_of(usage: Usage) -> tuple[int, ...]:
     return (
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.cache_write_tokens,
-        usage.reasoning_tokens,
+        one is not None
+        and one.output_tokens == other.output_tokens  # what mostly changes
+        and one.input_tokens == other.input_tokens
+        and one.cached_tokens == other.cached_tokens
+        and one.cache_write_tokens == other.cache_write_tokens
+        and one.reasoning_tokens == other.reasoning_tokens
     )
 
 
 def _count(raw: dict[str, Any], *names: str) -> int | None:
     for name in names:
         value = raw.get(name)
+        if value is None:
+            continue
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
