@@ -54,7 +54,8 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
         repro: The line that runs the same again.
     """
     attempts = trace.attempts
-    found = [*_ending(observed, trace), *_text(observed, attempts), *_reasoning(observed, attempts)]
+    valid = _valid(observed, attempts)
+    found = [*_ending(observed, trace), *_text(observed, valid), *_reasoning(observed, valid)]
     found += [*_usage(observed, attempts), *judge_tools(observed, attempts)]
     found += [*judge_retries(attempts), *judge_second_chances(attempts)]
     found += [*judge_promised_retries(observed, attempts)]
@@ -199,6 +200,14 @@ def _usage(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             "wrong_usage",
             f"it counted {told[0]} and {told[1]} tokens, where {came[0][0]} and {came[0][1]} came",
         )
+
+
+def _valid(observed: Observation, attempts: Sequence[Attempt]) -> Sequence[Attempt]:
+    """Without those at a turn that it took back, and could not ask for again as there was no connection."""
+    if not observed.voided or not attempts or attempts[-1].turn is not None:
+        return attempts
+    last = next((attempt.turn for attempt in reversed(attempts) if attempt.turn is not None), None)
+    return [attempt for attempt in attempts if attempt.turn is None or attempt.turn != last]
 
 
 def _by_turn(attempts: Sequence[Attempt]) -> tuple[list[Delivery], list[Delivery]]:

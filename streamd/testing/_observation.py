@@ -35,6 +35,8 @@ class Observation:
     """Whether it tells every piece of reasoning as it comes: it has called `World.thought`."""
     thoughts: list[str] = field(default_factory=list[str])
     """The reasoning it told of, as `said`."""
+    voided: bool = False
+    """Whether it took back what it had of the last turn, and has told nothing of that since."""
     tools: list[ToolRunSeen] = field(default_factory=list[ToolRunSeen])
     finished: bool = False
     reason: StopReason | None = None

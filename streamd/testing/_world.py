@@ -96,6 +96,7 @@ class World:
         self.observed.streams = True
         if text:
             self.observed.said.append(text)
+            self.observed.voided = False
             self._trace.add(self._clock(), "app", f"said {shown(text)}")
 
     def thought(self, text: str) -> None:
@@ -103,6 +104,7 @@ class World:
         self.observed.thinks = True
         if text:
             self.observed.thoughts.append(text)
+            self.observed.voided = False
             self._trace.add(self._clock(), "app", f"thought {text!r}")
 
     def asks_again(self, times: int) -> None:
@@ -114,11 +116,13 @@ class World:
         said, thought = self._turn_began
         del self.observed.said[said:]
         del self.observed.thoughts[thought:]
+        self.observed.voided = True
         self._trace.add(self._clock(), "app", "took the turn back")
 
     def next_turn(self) -> None:
         """Report that a turn is complete: `took_back` does not touch it."""
         self._turn_began = len(self.observed.said), len(self.observed.thoughts)
+        self.observed.voided = False
 
     def finished(self, reason: StopReason | None = None) -> None:
         """Report that the answer is complete, and why it ended, where that is known."""

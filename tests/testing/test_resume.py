@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from streamd import Retry
 from streamd.errors import ConfigError, ConnectionLost, SequenceGap
 from streamd.testing import (
     HELLO,
@@ -27,6 +28,7 @@ from streamd.testing import (
 from streamd.testing._wire_paths import wire_of
 from tests.faults.loopback import PACE, told
 
+App = Callable[[World], Awaitable[str | None]]
 WIRE = "openai-responses"
 BACKGROUND: Any = {"background": True}
 IN_BACKGROUND = streamd_app_with(extra_body=BACKGROUND)
@@ -80,6 +82,19 @@ def test_a_response_that_is_gone_is_the_break_it_was() -> None:
         run = simulate(streamd_app, HELLO, f"{fault}@event:2", wire=WIRE)
         assert run.verdict.findings == ()
         assert asked(run) == ["turn 1", "the rest of turn 1 after event 1", "turn 1"]
+
+
+RESTARTS = streamd_app_with(retry=Retry(restart=True), extra_body=BACKGROUND)
+
+
+@pytest.mark.parametrize("app", [IN_BACKGROUND, RESTARTS])
+@pytest.mark.parametrize("fault", ["net.refuse", "net.tls_bad_cert", "net.blackhole_connect"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_without_a_connection_nothing_is_read_on(app: App, fault: str, times: int) -> None:
+    """The end is the break, with what came before it; or that of a restart, which has taken that back."""
+    plan = ["net.fin@event:8", *(f"{fault} if request:{request}" for request in range(2, 2 + times))]
+    for wire in (WIRE, "openai-chat"):
+        assert simulate(app, HELLO, *plan, wire=wire).verdict.findings == ()
 
 
 def test_a_hole_is_asked_for_once() -> None:
@@ -247,9 +262,6 @@ async def reads_on_whatever_happened(world: World) -> None:
         await client.read_on(7)
     client.done = False
     client.tell(once=True)
-
-
-App = Callable[[World], Awaitable[None]]
 
 
 @pytest.mark.parametrize(
