@@ -93,11 +93,11 @@ class AWSEventStream:
         if self._failure is not None:
             raise self._failure
         rest = self._rest
-        if len(rest) + len(data) < self._need:
-            rest += data
-            return []
         if rest:
-            data = b"".join((rest, data))
+            if len(rest) + len(data) < self._need:
+                rest += data
+                return []
+            data = bytes(rest) + data
             rest.clear()
         messages: list[EventMessage] = []
         try:
@@ -107,13 +107,13 @@ class AWSEventStream:
             if not messages:
                 raise
         else:
-            rest += data[at:]
+            if at < len(data):
+                rest += data[at:]
         return messages
 
     def _read(self, data: bytes, messages: list[EventMessage]) -> int:
         """Read all whole messages, and give the place where the rest begins."""
         at, size, start = 0, len(data), self._end
-        view = memoryview(data)
         while size - at >= _PRELUDE_SIZE:
             body = at + _PRELUDE_SIZE
             prelude = data[at:body]
@@ -121,14 +121,15 @@ class AWSEventStream:
             if size - at < total:
                 self._need = total
                 return at
+            payload = body + headers
             end = at + total - _CRC_SIZE
-            if crc32(view[at:end]) != _CRC.unpack_from(data, end)[0]:
+            if crc32(data[at:end]) != _CRC.unpack_from(data, end)[0]:
                 raise self._malformed("the checksum of a message is wrong", total)
-            told = data[body : body + headers]
+            told = data[body:payload]
             fields, event = self._headers.get(told) or self._read_headers(told, total)
             at += total
             self._end = start + at
-            messages.append(EventMessage(fields, data[body + headers : end], event, start + at))
+            messages.append(EventMessage(fields, data[payload:end], event, start + at))
         self._need = _PRELUDE_SIZE
         return at
 

@@ -206,7 +206,7 @@ GUARDS = (
         "checksum of a message",
         "a message whose checksum is wrong is not read",
         _AWS,
-        "            if crc32(view[at:end]) != _CRC.unpack_from(data, end)[0]:",
+        "            if crc32(data[at:end]) != _CRC.unpack_from(data, end)[0]:",
         "            if False:",
         Strike(("sse.aws_bad_message_crc", "sse.aws_bitflip"), wires=("bedrock-converse",)),
     ),
