@@ -116,3 +116,14 @@ def test_a_generator_that_trio_closes_is_no_leak() -> None:
     for world in (simulate, serve_to):
         run = world(app, HELLO)
         assert "leaked_task" not in {finding.name for finding in run.verdict.findings}
+
+
+def test_closing_takes_an_application_of_httpx_no_time() -> None:
+    """httpcore says no goodbye; and what it waits for cannot be cancelled."""
+
+    async def app(world: World) -> None:
+        async with world.client.stream("POST", world.url, json={"messages": []}) as response:
+            assert response.status_code == 200
+
+    run = simulate(app, HELLO, "net.slow_close")
+    assert (run.observed.took, run.observed.leaked_sockets) == (0.0, 0)
