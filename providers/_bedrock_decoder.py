@@ -52,31 +52,13 @@ class BedrockDecoder(EventDecoder):
         self._limit = max_event_bytes
         self._frames = AWSEventStream(max_event_bytes=max_event_bytes)
         self._text: bytearray | None = None  # collects a body that is no event stream
-        self._begun = False
+        self._streaming = False
         self._any = False  # whether there was a message
 
     def _take(self, data: bytes, out: list[Chunk]) -> None:
-        if not data:
+        if not self._streaming:
+            self._begin(data, out)
             return
-        if not self._begun:
-            self._begun = True
-            self._text = bytearray() if data[0] > _LARGEST_FIRST_BYTE else None
-        if self._text is None:
-            self._stream(data, out)
-        else:
-            self._collect(data)
-
-    def _end(self, out: list[Chunk]) -> None:
-        if self._text is not None:
-            self._read_document(bytes(self._text), out)
-        elif self._machine.terminal:
-            self._machine.finish(out)
-        elif self._any:
-            raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
-        else:
-            raise Truncated("the stream ended before its first whole event")
-
-    def _stream(self, data: bytes, out: list[Chunk]) -> None:
         machine = self._machine
         for message in self._frames.feed(data):
             self._any = True
@@ -93,9 +75,26 @@ class BedrockDecoder(EventDecoder):
         if self._frames.failure is not None:
             raise self._frames.failure
 
-    def _collect(self, data: bytes) -> None:
-        text = self._text
-        assert text is not None
+    def _begin(self, data: bytes, out: list[Chunk]) -> None:
+        if self._text is None and data:
+            self._streaming = data[0] <= _LARGEST_FIRST_BYTE
+            self._text = None if self._streaming else bytearray()
+        if self._streaming:
+            self._take(data, out)
+        elif self._text is not None:
+            self._collect(self._text, data)
+
+    def _end(self, out: list[Chunk]) -> None:
+        if self._text is not None:
+            self._read_document(bytes(self._text), out)
+        elif self._machine.terminal:
+            self._machine.finish(out)
+        elif self._any:
+            raise Truncated("the stream ended without the provider's terminal event: the answer is not whole")
+        else:
+            raise Truncated("the stream ended before its first whole event")
+
+    def _collect(self, text: bytearray, data: bytes) -> None:
         text += data
         start = bytes(text[:_QUOTED]).removeprefix(b"\xef\xbb\xbf").lstrip()
         if len(text) > _QUOTED and start[:1] not in (b"{", b"["):

@@ -67,17 +67,28 @@ class InvokeMachine:
         inner = _inner(data)
         if not inner:
             return
-        metrics: dict[str, Any] = {}
-        if self._model is None or inner.rfind(_OWN) >= 0:  # it stands near the end
+        model, metrics = self._model, None
+        if model is None or inner.rfind(_OWN) >= 0:  # it stands near the end
             own = load(inner)
             if not is_object(own):
                 raise ValueError("a JSON object was expected")
             metrics = as_object(own.get(_METRICS))
             self._blocked = self._blocked or own.get(_GUARDRAIL) == "INTERVENED"
-            if self._model is None:
-                self._model = _machine_for(own, inner)
-        if self._model is not None:
-            self._pass_on(self._model, inner, metrics, out)
+            if model is None:
+                model = self._model = _machine_for(own, inner)
+        if model is None:
+            return
+        before = len(out)
+        try:
+            model.event(b"", inner, out)
+            if metrics and (model.terminal or self._blocked) and not model.done:
+                model.finish(out)
+        finally:
+            if metrics or len(out) != before + 1 or type(out[-1]) is not Text:  # as most are
+                made = out[before:]
+                del out[before:]
+                self._settle(made, metrics or {}, out)
+        self.done = model.done
 
     def document(self, data: bytes, out: list[Chunk]) -> None:
         """An answer that was not streamed."""
@@ -100,19 +111,6 @@ class InvokeMachine:
         self._model.finish(made)
         self._settle(made, {}, out)
         self.done = True
-
-    def _pass_on(self, model: EventMachine, inner: bytes, metrics: dict[str, Any], out: list[Chunk]) -> None:
-        before = len(out)
-        try:
-            model.event(b"", inner, out)
-            if metrics and (model.terminal or self._blocked) and not model.done:
-                model.finish(out)
-        finally:
-            if metrics or len(out) != before + 1 or type(out[-1]) is not Text:  # as most are
-                made = out[before:]
-                del out[before:]
-                self._settle(made, metrics, out)
-        self.done = model.done
 
     def _settle(self, made: list[Chunk], metrics: dict[str, Any], out: list[Chunk]) -> None:
         """Give what the model's own wire made of an event, with the usage it lacks and without what was blocked."""
