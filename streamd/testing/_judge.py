@@ -158,7 +158,7 @@ def _text(observed: Observation, attempts: Sequence[Attempt]) -> Found:
             return
         yield "lost_text", f"{shown(given[len(told) :])} came and was not told"
         return
-    every = "".join(attempt.came for attempt in attempts)
+    every = "".join(attempt.alone.text for attempt in attempts)
     if (every.startswith(told) and not _is_in(told, given)) or _is_more_often(told, attempts):
         yield "duplicated_text", f"it told {shown(told)}, where {shown(given)} came"
     else:
@@ -180,7 +180,7 @@ def _reasoning(observed: Observation, attempts: Sequence[Attempt]) -> Found:
         if ended and not cut_short and not _has_refused(observed, attempts[-1]):
             yield "lost_text", f"{given[len(told) :]!r} of the reasoning came and was not told"
         return
-    every = "".join(attempt.delivery.thinking for attempt in attempts)
+    every = "".join(attempt.alone.thinking for attempt in attempts)
     name: FindingName = "duplicated_text" if every.startswith(told) else "invented_text"
     yield name, f"it told {told!r} of the reasoning, where {given!r} came"
 

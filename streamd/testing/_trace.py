@@ -34,10 +34,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
         faults: The places in the plan of the faults that struck it.
         delivery: What of the reply reaches a client that reads all it can; of a response that is read on, with what
             came of it before.
+        alone: What of this reply alone reaches such a client, be it a repetition.
         after: The number of the last event that the client says to have of a response which it reads on; None where it
             asks for a response.
         kept: Whether the provider keeps the response.
-        came: The text in this reply alone, be it a repetition.
         broke: The errors in which the run may end, besides, where a response could not be read on, or failed at its
             provider: those of the attempts before.
         expect: What each of those faults expects of a run of which this is the last attempt, and each that strikes the
@@ -51,9 +51,9 @@ class Attempt(Struct, frozen=True, kw_only=True):
     reply: Reply
     faults: tuple[int, ...]
     delivery: Delivery
+    alone: Delivery
     after: int | None = None
     kept: bool = False
-    came: str = ""
     broke: tuple[str, ...] = ()
     expect: tuple[Expect, ...] = ()
     rules: tuple[str, ...] = ()

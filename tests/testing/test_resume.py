@@ -13,6 +13,7 @@ from streamd.testing import (
     HELLO,
     NAMED,
     ONE_TOOL,
+    THINKING,
     THREE_ROUNDS,
     WIRES,
     Run,
@@ -138,6 +139,7 @@ class Client:
         self.background = background
         self.number = -1
         self.seen: list[tuple[int, str]] = []
+        self.thoughts: list[str] = []
         self.done = False
 
     async def ask(self) -> None:
@@ -164,6 +166,8 @@ class Client:
         self.number = event.get("sequence_number", self.number)
         if event["type"] == "response.output_text.delta":
             self.seen.append((self.number, event["delta"]))
+        if event["type"] == "response.reasoning_summary_text.delta":
+            self.thoughts.append(event["delta"])
         self.done = self.done or event["type"] == "response.completed"
 
     def tell(self, *, once: bool = False) -> None:
@@ -295,6 +299,23 @@ def test_a_wrong_way_of_reading_on_is_found(app: App, fault: str, findings: set[
     for run in runs:
         assert {finding.name for finding in run.verdict.findings} == findings
     assert asked(runs[0]) == asked(runs[1])
+
+
+def test_reasoning_that_is_told_again_is_found() -> None:
+    """As text is; where nothing breaks there is nothing to be found."""
+
+    async def thinks_twice(world: World) -> None:
+        client = Client(world)
+        await client.ask()
+        if not client.done:
+            await client.read_on(-1)
+        for thought in client.thoughts:
+            world.thought(thought)
+        client.tell(once=True)
+
+    assert simulate(thinks_twice, THINKING, wire=WIRE).verdict.findings == ()
+    run = simulate(thinks_twice, THINKING, "net.fin@kind:text", wire=WIRE)
+    assert [finding.name for finding in run.verdict.findings] == ["duplicated_text"]
 
 
 @pytest.mark.parametrize(
