@@ -65,9 +65,9 @@ fmt: .venv/.dev ## format the code, and mend what ruff can mend
 	@echo 'fmt: ruff'
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-bench: .venv-bench/.ready ## CPU beside a bare socket, httpx and the SDKs; supervision beside bare trio (QUICK=1: shorter)
-	@echo 'bench: server on one core, one client at a time on another'
-	@.venv-bench/bin/python tests/bench $(if $(QUICK),--quick)
+bench: .venv-bench/.ready .venv-bench-litellm/.ready ## what it costs, beside a bare socket, httpx and the SDKs (QUICK=1: shorter)
+	@echo 'bench: server on one core, one client at a time on another; some nine minutes, and one with QUICK=1'
+	@.venv-bench/bin/python tests/bench --litellm .venv-bench-litellm/bin/python $(if $(QUICK),--quick,--write) $(ARGS)
 
 perfguard: .venv/.dev ## what a chunk costs in steps, calls and instructions, held against committed counts (ARGS=--renew)
 	@echo 'perfguard: counts, no times; half a minute'
@@ -96,7 +96,7 @@ clean: ## remove everything built; the environments stay
 
 # The environments. A stamp is touched when its step is done; editing pyproject.toml does the step again.
 
-.venv/.made .venv-bench/.made .venv-scoreboard/.made .venv-scoreboard-litellm/.made:
+.venv/.made .venv-bench/.made .venv-bench-litellm/.made .venv-scoreboard/.made .venv-scoreboard-litellm/.made:
 	@echo 'set-up: a Python environment in $(@D)'
 	@test -n "$(PYTHON)$(UV)" || { echo 'streamd needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@test -n "$(UV)" || "$(PYTHON)" -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("streamd needs Python 3.11 or newer; $(PYTHON) is %d.%d" % v[:2])'
@@ -127,6 +127,11 @@ clean: ## remove everything built; the environments stay
 .venv-bench/.ready: .venv-bench/.made pyproject.toml
 	@echo 'set-up: the libraries that are measured beside streamd'
 	@$(call install,.venv-bench) --upgrade -e . --group bench
+	@touch $@
+
+.venv-bench-litellm/.ready: .venv-bench-litellm/.made pyproject.toml
+	@echo 'set-up: litellm, which needs an older openai'
+	@$(call install,.venv-bench-litellm) --upgrade --group bench-litellm
 	@touch $@
 
 .venv-scoreboard/.ready: .venv-scoreboard/.made pyproject.toml

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import resource
+import statistics
 import sys
 import time
 import urllib.request
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from limits import raise_file_limit
 from scenes import Scene
 
-__all__ = ["Meter"]
+__all__ = ["BATCH", "REST", "Meter", "Read"]
+
+Read = Callable[[int], Awaitable[None]]
+"""Opens the stream of a number, reads it to its end, and calls `meter.chunk()` for each chunk of text."""
+
+BATCH = 64
+"""So many streams are opened at once: no more than any system's queue of new connections holds."""
+
+REST = 0.02
+"""Seconds that a slow reader rests after each chunk."""
 
 
 def cpu() -> float:
@@ -33,37 +44,50 @@ class Meter:
     """What one process measures in one scene.
 
     Every stream's first chunk comes before the server starts to pace, so the count alone tells where the measured
-    part begins (each stream has one chunk) and ends (each has them all).
+    part begins (each stream has one chunk) and ends (each has them all). Of streams that are read in turns the first
+    is not measured: it opens what the client keeps. There, a tool that is called counts as a chunk.
     """
 
-    def __init__(self, port: int, run: str, scene: Scene) -> None:
-        self.base_url = f"http://127.0.0.1:{port}/v1"
-        self.port, self.run, self.scene = port, run, scene
-        turns = scene.plan == "turns"
-        self.first = scene.chunks if turns else scene.streams
-        self.last = scene.streams * scene.chunks + (0 if turns else scene.streams)
+    def __init__(self, url: str, run: str, scene: Scene) -> None:
+        self.url, self.run, self.scene = url, run, scene
+        self.base_url = f"{url}/v1"
+        streams, chunks = scene.streams, scene.chunks
+        self.turns = scene.plan in ("turns", "tools")
+        self.slow = scene.plan == "slow"
+        self.each = chunks + (scene.plan == "tools")
+        self.first = self.each if self.turns else streams
+        self.last = streams * self.each + (0 if self.turns else streams)
+        self.enough = self.last if self.slow else streams + scene.rate
         self.count = 0
         self.seconds = self.elapsed = 0.0
+        self.begun = 0.0
+        self.waits: list[float] = []
         self.left: dict[str, float] = {}
         self.opening = -cpu()
-        self.size = memory()
+        self.opened = memory()
+        self.grown = 0
 
     @classmethod
     def from_arguments(cls) -> Meter:
-        """The meter for `python -m peers.NAME PORT MODEL`."""
+        """The meter for `python -m peers.NAME URL MODEL`."""
         raise_file_limit()
         scene, run, _ = Scene.read(sys.argv[2])
-        return cls(int(sys.argv[1]), run, scene)
+        return (TurnsMeter if scene.plan == "turns" else cls)(sys.argv[1], run, scene)
 
     def model(self, number: int) -> str:
         """The model's name for stream `number`."""
         return self.scene.model(self.run, number)
 
-    def chunk(self) -> None:
-        """One more chunk of text has reached the user's loop."""
+    def begins(self) -> None:
+        """The next of the streams that are read in turns is opened now."""
+        self.begun = time.perf_counter()
+
+    def chunk(self) -> bool:
+        """One more chunk of text has reached the user's loop; whether its reader is a slow one."""
         self.count = count = self.count + 1
         if count == self.first:
-            self.size = memory() - self.size
+            self.opened = memory() - self.opened
+            self.grown = -memory()
             self.elapsed -= time.monotonic()
             used = cpu()
             self.opening += used
@@ -71,6 +95,8 @@ class Meter:
         elif count == self.last:
             self.seconds += cpu()
             self.elapsed += time.monotonic()
+            self.grown += memory()
+        return self.slow
 
     def leaves(self, number: int) -> None:
         """Stream `number` is abandoned from now on."""
@@ -78,20 +104,41 @@ class Meter:
 
     def report(self) -> None:
         """Print what was measured, as JSON."""
-        measured: dict[str, object]
-        if self.scene.plan == "leave":
-            time.sleep(0.2)
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/left") as answer:
-                seen = json.load(answer)
-            measured = {"lags": [seen[label] - when for label, when in self.left.items()]}
-        else:
-            assert self.count == self.last, f"{self.count} chunks came, {self.last} were sent"
-            streams = self.scene.streams
-            measured = {
-                "cpu_per_chunk": self.seconds / (self.last - self.first),
-                "cpu_per_opening": self.opening / streams,
-                "bytes_per_stream": self.size / streams,
-                "cpu_per_stream": self.seconds / max(1, streams - 1),
-                "streams_per_second": (streams - 1) / self.elapsed,
-            }
-        print(json.dumps(measured))
+        print(json.dumps(self._lags() if self.scene.plan == "leave" else self._costs()))
+
+    def _lags(self) -> dict[str, float]:
+        time.sleep(0.2)
+        with urllib.request.urlopen(f"{self.url}/left") as answer:
+            seen = json.load(answer)
+        assert seen.keys() >= self.left.keys(), "the server has not seen all of them leave"
+        return _middle("lag", [seen[label] - when for label, when in self.left.items()])
+
+    def _costs(self) -> dict[str, float]:
+        assert self.slow or self.count == self.last, f"{self.count} chunks came, {self.last} were sent"
+        streams = self.scene.streams
+        measured = {"cpu_per_chunk": self.seconds / (self.last - self.first)}
+        if self.slow:
+            return measured | {"bytes_grown": self.grown / streams}
+        if self.turns:
+            measured["cpu_per_stream"] = self.seconds / (streams - 1)
+            measured["streams_per_second"] = (streams - 1) / self.elapsed
+            return measured | _middle("first", self.waits[1:])
+        measured["cpu_per_opening"] = self.opening / streams
+        measured["bytes_per_stream"] = self.opened / streams
+        return measured
+
+
+class TurnsMeter(Meter):
+    """Takes the time to each stream's first chunk too."""
+
+    def chunk(self) -> bool:
+        """See `Meter.chunk`."""
+        if self.count % self.each == 0:
+            self.waits.append(time.perf_counter() - self.begun)
+        return super().chunk()
+
+
+def _middle(name: str, values: list[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {f"{name}_p50": statistics.median(values), f"{name}_p99": statistics.quantiles(values, n=100)[98]}

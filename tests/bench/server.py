@@ -1,6 +1,7 @@
-"""A model that costs nothing: it answers chat completions with chunks made beforehand, at the pace a scene asks for.
+"""A model that costs nothing: it answers with chunks made beforehand, at the pace a scene asks for.
 
-One thread, one selector, one heap of timers. It runs in a process of its own so that its CPU is nobody's.
+One thread, one selector, one heap of timers; TLS has threads of its own. It runs in a process of its own so that its
+CPU is nobody's. `python server.py FILE` prints its port and that of TLS, whose authority's certificate is the file.
 """
 
 from __future__ import annotations
@@ -14,41 +15,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+import server_tls
+from answers import CHAT, Wire, whole
 from limits import raise_file_limit
 from scenes import FIREHOSE, Scene
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-PAUSE = 0.3
-"""Seconds between the last stream's first chunk and the paced ones, and again before the streams end."""
+PAUSE, END = 0.3, 0.1
+"""Seconds between the last stream's first chunk and the paced ones, and between those and the end of the streams."""
 
-
-def framed(event: bytes) -> bytes:
-    """One event as one chunk of the chunked encoding."""
-    data = b"data: " + event + b"\n\n"
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
-    """One event of a chat completion, of the size they usually have: 330 bytes."""
-    event = {
-        "id": "chatcmpl-0123456789abcdefghijklmnopqrs",
-        "object": "chat.completion.chunk",
-        "created": 1_780_000_000,
-        "model": "bench",
-        "service_tier": "default",
-        "system_fingerprint": "fp_0123456789",
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
-        "usage": None,
-        "obfuscation": "",
-    }
-    size = len(json.dumps(event, separators=(",", ":")))
-    event["obfuscation"] = "x" * max(0, 330 - size - len("data: \n\n"))
-    return framed(json.dumps(event, separators=(",", ":")).encode())
-
-
-WORD = chunk({"content": " word"})
-END = chunk({}, "stop") + framed(b"[DONE]") + b"0\r\n\r\n"
+PLENTY = 4_000
+"""So many chunks are sent to each reader that is slow: far more than it takes."""
 
 
 class Connection:
@@ -58,11 +37,13 @@ class Connection:
         self.server, self.sock = server, sock
         self.inbox, self.outbox = bytearray(), bytearray()
         self.label: str | None = None
+        self.wire = CHAT
 
     def send(self, data: bytes) -> None:
-        """Send now what fits, and the rest when the client has read."""
-        self.outbox += data
-        self.flush()
+        """Send now what fits, and the rest when the client has read; nothing if it has left."""
+        if self.sock.fileno() != -1:
+            self.outbox += data
+            self.flush()
 
     def flush(self) -> None:
         """Send what is waiting, as far as the socket takes it."""
@@ -88,18 +69,8 @@ class Connection:
                 self.server.leave(self)
                 return
             self.inbox += data
-            head, found, body = self.inbox.partition(b"\r\n\r\n")
-            if found and len(body) >= length(head):
-                self.inbox.clear()
-                self.server.request(self, head, bytes(body))
-
-
-def length(head: bytes) -> int:
-    """The Content-Length of a request, 0 when it has none."""
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line[15:])
-    return 0
+            if asked := whole(self.inbox):
+                self.server.request(self, *asked)
 
 
 class Server:
@@ -127,49 +98,51 @@ class Server:
         connection.sock.close()
         connection.outbox.clear()
 
-    def request(self, connection: Connection, head: bytes, body: bytes) -> None:
-        """Answer a chat completion, or the question who has left (and when) since it was last asked."""
-        if head.startswith(b"GET"):
+    def request(self, connection: Connection, line: bytes, body: dict[str, Any], wire: Wire) -> None:
+        """Answer a model's request, or the question who has left (and when) since it was last asked."""
+        if line.startswith(b"GET"):
             left, self.left = self.left, {}
             answer = json.dumps(left).encode()
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
             return
-        scene, run, number = Scene.read(json.loads(body)["model"])
-        connection.label = f"{run}:{number}"
-        if scene.plan == "turns":
+        scene, run, number = Scene.read(body["model"])
+        connection.label, connection.wire = f"{run}:{number}", wire
+        if scene.plan in ("turns", "tools"):
             connection.label = None
-            connection.send(HEAD + WORD * scene.chunks + END)
+            connection.send(wire.turn(scene, body))
             return
         streams = self.runs.setdefault(run, [])
         streams.append(connection)
-        connection.send(HEAD + WORD)
+        connection.send(wire.start + wire.pair[0])
         if len(streams) == scene.streams:
             del self.runs[run]
             start = time.monotonic() + PAUSE
             self.after(start, lambda: self.play(scene, streams, start, 0))
 
     def play(self, scene: Scene, streams: list[Connection], start: float, sent: int) -> None:
-        """Send every chunk that is due, then wait for the next; after the last, end the streams."""
-        total = scene.streams * scene.chunks
+        """Send every burst that is due, then wait for the next; after the last, end the streams."""
         if scene.rate == FIREHOSE:
-            streams[0].send(WORD * total + END)
+            number = PLENTY if scene.plan == "slow" else scene.chunks
+            for connection in streams:
+                connection.send(connection.wire.words(number) + connection.wire.end)
             return
-        due = min(total, int((time.monotonic() - start) * scene.rate) + 1)
+        total = scene.streams * scene.chunks // scene.burst
+        rate = scene.rate / scene.burst
+        due = min(total, int((time.monotonic() - start) * rate) + 1)
         for number in range(sent, due):
-            connection = streams[number % scene.streams]
-            if connection.sock.fileno() != -1:
-                connection.send(WORD)
+            turn, place = divmod(number, scene.streams)
+            connection, wire = streams[place], streams[place].wire
+            connection.send(wire.words(scene.burst) if scene.burst > 1 else wire.pair[turn % 2])
         if due < total and any(connection.sock.fileno() != -1 for connection in streams):
-            self.after(start + due / scene.rate, lambda: self.play(scene, streams, start, due))
+            self.after(start + due / rate, lambda: self.play(scene, streams, start, due))
         else:
-            self.after(time.monotonic() + PAUSE, lambda: self.end(streams))
+            self.after(time.monotonic() + END, lambda: self.end(streams))
 
     def end(self, streams: list[Connection]) -> None:
         """Finish every stream that is still there."""
         for connection in streams:
             connection.label = None
-            if connection.sock.fileno() != -1:
-                connection.send(END)
+            connection.send(connection.wire.end)
 
     def serve(self) -> None:
         """Serve for ever."""
@@ -193,7 +166,7 @@ class Server:
 if __name__ == "__main__":
     raise_file_limit()
     server = Server()
-    print(server.listener.getsockname()[1], flush=True)
+    print(server.listener.getsockname()[1], server_tls.start(Path(sys.argv[1])), flush=True)
     with suppress(KeyboardInterrupt):
         server.serve()
     sys.exit(0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
-__all__ = ["Events"]
+__all__ = ["Calls", "Events", "request"]
 
 
 class Delta(msgspec.Struct):
@@ -34,7 +36,7 @@ class Events:
         self._rest = b""
         self.done = False
 
-    def feed(self, data: bytes) -> list[str]:
+    def feed(self, data: bytes | bytearray) -> list[str]:
         """The texts in the bytes so far."""
         *parts, self._rest = (self._rest + data).split(b"\n\n")
         texts = []
@@ -47,3 +49,31 @@ class Events:
             if text:
                 texts.append(text)
         return texts
+
+
+class Calls:
+    """The same for an answer that may be the call of a tool: its id and arguments are put together."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.done = False
+        self.id, self.arguments = "", ""
+
+    def feed(self, data: bytes | bytearray) -> None:
+        """Take in more bytes."""
+        *parts, self._rest = (self._rest + data).split(b"\n\n")
+        for part in parts:
+            event = part[part.index(b"data: ") + 6 :]
+            if event == b"[DONE]":
+                self.done = True
+                break
+            for call in msgspec.json.decode(event)["choices"][0]["delta"].get("tool_calls", ()):
+                self.id = call.get("id") or self.id
+                self.arguments += call["function"]["arguments"]
+
+
+def request(model: str, messages: list[dict[str, object]], **more: object) -> bytes:
+    """The bytes that ask for a completion."""
+    data = json.dumps({"model": model, "stream": True, "messages": messages, **more}).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n" % len(data)
+    return head + data

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import httpx
-import trio
-from drive import in_trio
+from typing import Any
+
+from drive_trio import play, rest, run
 from meter import Meter
 
+from .asked import HI
 from .floor import Events
 
+__all__ = ["plays"]
 
-async def main(meter: Meter) -> None:
-    """Play the scene over one client; only its limits are lifted."""
+
+async def plays(meter: Meter, httpx: Any) -> None:
+    """Play the scene over one client of httpx or httpx2; only its limits are lifted."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(base_url=meter.base_url, limits=limits, timeout=60) as client:
 
         async def read(number: int) -> None:
-            body = {
-                "model": meter.model(number),
-                "stream": True,
-                "messages": [{"role": "user", "content": "Hi"}],
-            }
+            body = {"model": meter.model(number), "stream": True, "messages": HI}
             async with client.stream("POST", "/chat/completions", json=body) as response:
                 events = Events()
                 async for data in response.aiter_bytes():
                     for _ in events.feed(data):
-                        meter.chunk()
+                        if meter.chunk():
+                            await rest()
 
-        await in_trio(meter, read)
+        await play(meter, read)
+
+
+async def main(meter: Meter) -> None:
+    """Play the scene."""
+    import httpx
+
+    await plays(meter, httpx)
 
 
 if __name__ == "__main__":
-    the_meter = Meter.from_arguments()
-    trio.run(main, the_meter)
-    the_meter.report()
+    run(main)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import trio
-from drive import in_trio
+from drive_trio import play, rest, run
 from meter import Meter
 
 import streamd
@@ -16,13 +15,23 @@ async def main(meter: Meter) -> None:
     async def read(number: int) -> None:
         async with streamd.open_session((provider, meter.model(number)), "Hi") as session:
             async for chunk in session:
+                if isinstance(chunk, streamd.Text) and meter.chunk():
+                    await rest()
+
+    @streamd.tool
+    async def add(one: int, other: int) -> int:
+        """Add two numbers."""
+        meter.chunk()
+        return one + other
+
+    async def rounds(number: int) -> None:
+        async with streamd.open_session((provider, meter.model(number)), "Hi", tools=[add]) as session:
+            async for chunk in session:
                 if isinstance(chunk, streamd.Text):
                     meter.chunk()
 
-    await in_trio(meter, read)
+    await play(meter, rounds if meter.scene.plan == "tools" else read)
 
 
 if __name__ == "__main__":
-    the_meter = Meter.from_arguments()
-    trio.run(main, the_meter)
-    the_meter.report()
+    run(main)
