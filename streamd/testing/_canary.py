@@ -63,7 +63,9 @@ class _Kept(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record as text."""
+        """Keep the record as text; but for what httpcore tells of every byte, which nobody has written down unasked."""
+        if record.levelno < logging.INFO and record.name.startswith("httpcore."):
+            return
         self.lines.append(f"{record.name}: {record.getMessage()}")
         if record.exc_info and record.exc_info[1] is not None:
             self.lines.append(full_traceback(record.exc_info[1]))

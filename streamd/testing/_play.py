@@ -21,6 +21,7 @@ from ._script import opening, script
 from ._stage import Stage
 from ._steps import CLOSE, Request, Script
 from ._trace import Attempt, Trace
+from ._turn import Turn
 from ._wire import Wire
 from ._wire_event import WireEvent
 
@@ -58,7 +59,8 @@ class Play:
         *,
         key: str = "",
     ) -> None:
-        self._scenario = scenario
+        # Where the last turn calls a tool, what is asked with its result is answered by a turn that says nothing more.
+        self._turns = (*scenario.turns, *([Turn()] if scenario.turns and scenario.turns[-1].calls else []))
         self._plan = plan
         self._wire = wire
         self._seed = seed
@@ -119,7 +121,7 @@ class Play:
         if request is not None and resuming is not None and request.method == "GET":
             asked = resuming.asked(request.target)
         if asked is None and request is not None and request.body:
-            self._turn = min(self._wire.answered(request.body) + 1, len(self._scenario.turns))
+            self._turn = min(self._wire.answered(request.body) + 1, len(self._turns))
             kept = resuming is not None and resuming.keeps(request.body)
         if asked is None or resuming is None:
             reply = self.answer(self._turn, connection, kept=kept).reply
@@ -138,7 +140,7 @@ class Play:
             kept: Whether the response is to be kept, where the wire has that.
         """
         self._attempts += 1
-        good = render(self._scenario.turns[turn - 1], self._wire, turn, kept=kept)
+        good = render(self._turns[turn - 1], self._wire, turn, kept=kept)
         reply, early = self._begun(good, connection)
         reply, struck = self._struck(reply, _LATE, self._attempts, turn)
         attempt = self._note(self._attempts, turn, reply, (*early, *struck), kept=kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import trio
@@ -207,7 +207,10 @@ async def run_app(app: App, world: World) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever it raises is what is looked at
         world.failed(error)
         return
-    if answer is not None and not observed.streams:
+    given = cast("object", answer)
+    if not isinstance(given, str | None):
+        world.failed(TypeError(f"the application returned no text, but {type(given).__name__}"))
+    elif answer is not None and not observed.streams:
         observed.said.append(answer)
     if not observed.finished and observed.error is None:
         world.finished()

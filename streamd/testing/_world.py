@@ -92,7 +92,14 @@ class World:
         return [self._tool(call) for call in first.values()]
 
     def said(self, text: str) -> None:
-        """Report a piece of text, as it comes. Even an empty one says that every piece will be reported."""
+        """Report a piece of text, as it comes. Even an empty one says that every piece will be reported.
+
+        Raises:
+            TypeError: It is no text.
+        """
+        given = cast("object", text)
+        if not isinstance(given, str):
+            raise TypeError(f"World.said takes a text, not {type(given).__name__}")
         self.observed.streams = True
         if text:
             self.observed.said.append(text)

@@ -17,6 +17,7 @@ from streamd.testing import (
     ONE_TOOL,
     WIRES,
     Cut,
+    Scenario,
     World,
     decode,
     delivery_of,
@@ -325,6 +326,49 @@ def test_files_that_are_left_open_are_found() -> None:
         assert found == {"leaked_fd": __file__, "leaked_socket": "1 left open"}
     for each in kept:
         each.close()
+
+
+def test_a_conversation_may_end_with_a_call() -> None:
+    """An application that runs its tool and asks again gets a turn that says nothing; nothing is wrong with that."""
+    scenario = Scenario().text("Let me look.").call("weather", {"city": "Oslo"})
+    for wire in WIRES:
+        run = simulate(streamd_app, scenario, wire=wire)
+        assert run.verdict.findings == ()
+        assert [attempt.turn for attempt in run.trace.attempts] == [1, 2]
+        assert decode(scenario, wire=wire).verdict.ok
+
+
+def test_what_is_no_text_is_no_text() -> None:
+    """Whoever tells it, or returns it, is told so where it does."""
+    given: Any = ["a", "b"]
+
+    async def tells(world: World) -> None:
+        world.said(given)
+
+    async def returns(_world: World) -> Any:
+        return given
+
+    for app in (tells, returns):
+        run = simulate(app, HELLO)
+        assert isinstance(run.observed.error, TypeError)
+        assert run.observed.text == ""
+
+
+def test_what_httpcore_tells_of_every_byte_is_no_log() -> None:
+    """Nobody has it written down unasked; what httpx tells of every request is looked at."""
+
+    async def asks(world: World) -> None:
+        with pytest.raises(httpx.HTTPError):
+            await world.client.post(world.url, headers={"authorization": world.key}, json={"messages": []})
+        raise AnswerLostError
+
+    assert findings(asks, "sec.bad_key=crlf") == set()
+
+    async def shows(world: World) -> None:
+        await world.client.post(f"{world.url}/?key={world.key}", json={"messages": []})
+        raise AnswerLostError
+
+    assert "leaked_secret" in findings(shows)
 
 
 def test_a_key_that_is_told_is_found() -> None:
