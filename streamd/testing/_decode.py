@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Sequence
 
-from streamd.providers import WIRES, Chunk, Decoder, Stop, StreamdError, Text, ToolCall
+from streamd.providers import WIRES, Chunk, Decoder, Stop, StreamdError, Text, Thinking, ToolCall
 
 from ._checked import check_scenario
 from ._fault import FaultLike, plan_of
@@ -50,7 +50,7 @@ def decode(
     check_scenario(scenario)
     made = WIRES[spoken.decoder] if decoder is None else decoder
     play = Play(scenario, faults, spoken, seed, trace, lambda: 0.0)
-    observed = Observation(streams=True)
+    observed = Observation(streams=True, thinks=True)
     for turn in range(1, len(scenario.turns) + 1):
         attempt = play.answer(turn)
         if attempt.delivery.end == "refused":
@@ -93,6 +93,8 @@ def _note(observed: Observation, chunks: Sequence[Chunk]) -> None:
         match chunk:
             case Text(text):
                 observed.said.append(text)
+            case Thinking(text):
+                observed.thoughts.append(text)
             case ToolCall():
                 observed.tools.append(ToolRunSeen(chunk.id, chunk.name, chunk.arguments, 0.0))
             case Stop(reason):

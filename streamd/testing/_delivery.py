@@ -97,6 +97,8 @@ def delivery_of(reply: Reply) -> Delivery:
             body = reply.length
         elif reply.length > body and end == "clean":
             end = "lost" if reply.after in ("fin", "rst", "close") else "open"
+        elif reply.length > body and reply.repeat is not None and last == laid.raw_of(reply.repeat.at):
+            end = "clean"  # what is repeated fills it
     if not 200 <= reply.status < 300:
         return _nothing("refused", head=True, body=body)
     strict = _read(reply, body, fatal=fatal, end=end)

@@ -118,7 +118,7 @@ class Fault(Struct, frozen=True):
 
 
 Plan = tuple[Fault, ...]
-"""The faults of one run, in the order in which they are applied."""
+"""The faults of one run, in the order in which they are applied, but for those that are `late`."""
 
 FaultLike = Fault | str
 """A fault, or one as it is written."""

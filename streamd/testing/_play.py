@@ -69,6 +69,7 @@ class Play:
         self._key = key
         self._stale: set[int] = set()
         self._kinds = [kind_named(fault.name) for fault in plan]
+        self._order = sorted(range(len(plan)), key=lambda place: self._kinds[place].late)
         self._left = [fault.times for fault in plan]
         self._attempts = 0
         self._turn = 1
@@ -196,7 +197,8 @@ class Play:
         struck: list[int] = []
         if turn is not None and after is None:
             self._broken = {each for each in self._broken if each[0] != turn}
-        for place, (fault, kind) in enumerate(zip(self._plan, self._kinds, strict=True)):
+        for place in self._order:
+            fault, kind = self._plan[place], self._kinds[place]
             if not kind.on(self._wire.name) or (kind.layer == "tool" and _has_calls(before)):
                 continue  # what has come of a call cannot become another's any more
             apply = kind.apply
@@ -212,7 +214,7 @@ class Play:
                 continue
             struck.append(place)
             reply = apply(reply, self._strike(place, number, turn, after, before))
-        return reply, tuple(struck)
+        return reply, tuple(sorted(struck))
 
     def _strike(
         self,

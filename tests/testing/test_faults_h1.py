@@ -1,5 +1,7 @@
 """The faults of HTTP/1.1: streamd survives every one, and connections are used again only where that is safe."""
 
+import itertools
+
 import pytest
 
 from streamd.errors import ConnectionLost, ProtocolViolation
@@ -64,3 +66,22 @@ def test_the_error_says_what_was_wrong(fault: str, error: type[Exception]) -> No
     run = simulate(streamd_app, ONE_TOOL, fault)
     assert type(run.observed.error) is error
     assert run.observed.error.phase in ("headers", "stream")  # type: ignore[attr-defined]  # its class is asserted above
+
+
+@pytest.mark.parametrize("late", ["h1.bad_chunk_size", "h1.trailers"])
+@pytest.mark.parametrize(
+    "other",
+    ["sse.comment", "sse.crlf", "h1.close_delimited_cut", "http.html_200", "prov.error_mid", "net.fin"],
+)
+def test_bytes_between_events_are_where_they_belong_whatever_else_strikes(late: str, other: str) -> None:
+    """Faults that move the events compose with those that change what is between them, in both orders."""
+    for plan, seed in itertools.product([(late, other), (other, late)], range(4)):
+        run = simulate(streamd_app, ONE_TOOL, *plan, seed=seed)
+        assert run.verdict.findings == (), plan
+
+
+def test_what_is_repeated_fills_a_body_that_is_too_short() -> None:
+    """A length that is too long comes to its end where the server goes on sending: then nothing is lost but the turn."""
+    run = simulate(streamd_app, ONE_TOOL, "h1.content_length_long", "time.keepalive_forever@event:2")
+    assert run.verdict.findings == ()
+    assert type(run.observed.error).__name__ == "Truncated"
