@@ -12,11 +12,11 @@ RUN, CHART = HERE / "performance.json", HERE / "performance.svg"
 
 Run = dict[str, Any]
 
-WIDTH, HEIGHT = 960, 430
+WIDTH, HEIGHT = 980, 430
 TOP, BOTTOM = 64, 360
-BARS = (150, 420)
-"""From where to where the bars of one stream reach."""
-LINES = (520, 820)
+DOTS = (140, 400)
+"""From where to where the dots of one stream reach."""
+LINES = (500, 830)
 """From where to where the lines over many streams reach; their names are written beside."""
 
 PACED = {"paced 100": 100, "paced 1000": 1_000, "paced 5000": 5_000, "paced 10000": 10_000}
@@ -66,16 +66,17 @@ class Log:
         part = (math.log10(value) - low) / (high - low)
         return round(self.pixels[0] + part * (self.pixels[1] - self.pixels[0]), 1)
 
-    def ticks(self) -> list[int]:
-        """The powers of ten on the axis."""
-        first, last = (math.ceil(math.log10(each) - 1e-9) for each in self.values)
-        ticks = [10**power for power in range(first, last + 1)]
-        return [tick for tick in ticks if tick <= self.values[1]]
+    def ticks(self, *steps: int) -> list[int]:
+        """The powers of ten on the axis, times each of the steps."""
+        first, last = (math.floor(math.log10(each) + 1e-9) for each in self.values)
+        ticks = [10**power * step for power in range(first, last + 1) for step in steps]
+        return [tick for tick in ticks if self.values[0] <= tick <= self.values[1]]
 
 
 def around(values: list[float]) -> tuple[float, float]:
-    """The range of an axis that shows all the values: from a power of ten to twice or five times one, or to one."""
-    low = 10 ** math.floor(math.log10(min(values)))
+    """The range of an axis that shows all the values, between two of 1, 2, 5, 10 and so on."""
+    base = 10 ** math.floor(math.log10(min(values)))
+    low = next(base * by for by in (5, 2, 1) if base * by <= min(values))
     base = 10 ** math.floor(math.log10(max(values)))
     return low, next(base * by for by in (1, 2, 5, 10) if base * by >= max(values))
 
@@ -100,33 +101,33 @@ def micro(run: Run, scene: str) -> dict[str, float]:
     }
 
 
-def bars(run: Run) -> Iterator[str]:
+def dots(run: Run) -> Iterator[str]:
     """One stream at full speed."""
     costs = dict(sorted(micro(run, "firehose").items(), key=lambda item: item[1]))
-    axis = Log(around(list(costs.values())), BARS)
+    axis = Log(around(list(costs.values())), DOTS)
     yield text(20, 30, "One stream at full speed", kind="title")
-    for tick in axis.ticks():
+    for tick in axis.ticks(1):
         yield line(axis(tick), TOP, axis(tick), BOTTOM, "grid")
         yield text(axis(tick), BOTTOM + 20, f"{tick:,}", "middle")
     step = (BOTTOM - TOP) / len(costs)
     for place, (peer, cost) in enumerate(costs.items()):
         y = TOP + place * step
-        size = max(2.0, round(axis(cost) - BARS[0], 1))
-        yield f'<rect x="{BARS[0]}" y="{y + step * 0.2:.1f}" width="{size}" height="{step * 0.6:.1f}" class="{peer}"/>'
-        yield text(BARS[0] - 8, round(y + step / 2 + 4, 1), run["peers"][peer], "end")
-        yield text(axis(cost) + 6, round(y + step / 2 + 4, 1), f"{cost:.3g}")
-    yield line(BARS[0], TOP, BARS[0], BOTTOM, "axis")
-    yield text((BARS[0] + BARS[1]) / 2, BOTTOM + 44, "CPU for each chunk, µs (logarithmic)", "middle")
+        yield line(DOTS[0], round(y + step / 2, 1), axis(cost), round(y + step / 2, 1), "grid")
+        yield f'<circle cx="{axis(cost)}" cy="{y + step / 2:.1f}" r="6" class="{peer}"/>'
+        yield text(DOTS[0] - 8, round(y + step / 2 + 4, 1), run["peers"][peer], "end")
+        yield text(axis(cost) + 12, round(y + step / 2 + 4, 1), f"{cost:.3g}")
+    yield line(DOTS[0], TOP, DOTS[0], BOTTOM, "axis")
+    yield text((DOTS[0] + DOTS[1]) / 2, BOTTOM + 44, "CPU for each chunk, µs (logarithmic)", "middle")
 
 
 def lines(run: Run) -> Iterator[str]:
     """Many paced streams."""
     costs = {scene: micro(run, scene) for scene in PACED}
     shown = [peer for peer in COLOURS if any(peer in each for each in costs.values())]
-    across = Log((100, 10_000), LINES)
+    across = Log((75, 10_000), LINES)
     up = Log(around([cost for each in costs.values() for cost in each.values()]), (BOTTOM, TOP))
     yield text(LINES[0] - 60, 30, "Many streams, 4,000 chunks a second in all", kind="title")
-    for tick in up.ticks():
+    for tick in up.ticks(1, 2, 5):
         yield line(LINES[0], up(tick), LINES[1], up(tick), "grid")
         yield text(LINES[0] - 8, up(tick) + 4, f"{tick:,}", "end")
     for streams in PACED.values():
@@ -168,7 +169,7 @@ def chart(run: Run) -> str:
         'aria-label="CPU for each chunk, of streamd and of other clients">',
         f"<style>{style()}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" class="ground"/>',
-        *bars(run),
+        *dots(run),
         *lines(run),
         "</svg>",
     ]

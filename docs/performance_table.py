@@ -36,23 +36,24 @@ CHUNKS = {
 """The scenes in which chunks are what costs, and what heads their columns."""
 
 STREAMS = (
-    ("turns", "first_p50", "first chunk, ms", MILLI),
-    ("turns", "first_p99", "p99", MILLI),
-    ("turns", "streams_per_second", "per second", PLAIN),
-    ("turns", "cpu_per_stream", "CPU each, µs", MICRO),
-    ("turns tls", "first_p50", "TLS: first chunk, ms", MILLI),
-    ("turns tls", "streams_per_second", "per second", PLAIN),
-    ("turns tls", "cpu_per_stream", "CPU each, µs", MICRO),
+    ("turns", "first_p50", "first chunk: ms", MILLI),
+    ("turns", "first_p99", "p99: ms", MILLI),
+    ("turns", "streams_per_second", "a second", PLAIN),
+    ("turns", "cpu_per_stream", "CPU: µs", MICRO),
+    ("turns tls", "first_p50", "TLS, first chunk: ms", MILLI),
+    ("turns tls", "first_p99", "TLS, p99: ms", MILLI),
+    ("turns tls", "streams_per_second", "TLS, a second", PLAIN),
+    ("turns tls", "cpu_per_stream", "TLS, CPU: µs", MICRO),
 )
 
 OTHERS = (
     ("paced 100", "bytes_per_stream", "open, of 100: KiB", KIB),
-    ("paced 1000", "bytes_per_stream", "of 1,000: KiB", KIB),
-    ("paced 1000", "cpu_per_opening", "to open: µs", MICRO),
+    ("paced 1000", "bytes_per_stream", "open, of 1,000: KiB", KIB),
+    ("paced 1000", "cpu_per_opening", "opening, of 1,000: µs", MICRO),
     ("slow", "bytes_grown", "unread: KiB", KIB),
     ("leave 100", "lag_p50", "leaving, of 100: ms", MILLI),
-    ("leave 100", "lag_p99", "p99", MILLI),
-    ("leave 1000", "lag_p99", "of 1,000: p99", MILLI),
+    ("leave 100", "lag_p99", "p99: ms", MILLI),
+    ("leave 1000", "lag_p99", "of 1,000, p99: ms", MILLI),
     ("tools", "cpu_per_chunk", "a round with a tool: µs", MICRO),
     ("import", "seconds", "import: ms", MILLI),
 )
@@ -97,6 +98,18 @@ def aligned(head: list[str], rows: list[list[str]]) -> str:
 def cell(value: float | None, show: Show) -> str:
     """A value as it is shown, nothing where none was measured."""
     return "" if value is None else show(value)
+
+
+def first_chunks(run: Run) -> str:
+    """Streams in turns, with how much later than the bare socket's each client's first chunk comes."""
+    rows = []
+    for peer, title in run["peers"].items():
+        ours, bare = (median(run, "turns", each, "first_p50") for each in (peer, "socket"))
+        later = "" if ours is None or bare is None else f"{(ours - bare) * 1e3:+.2f}"
+        cells = [cell(median(run, scene, peer, quantity), show) for scene, quantity, _, show in STREAMS]
+        rows.append([title, cells[0], later, *cells[1:]])
+    heads = [label for _, _, label, _ in STREAMS]
+    return aligned(["", heads[0], "over the bare socket's", *heads[1:]], rows)
 
 
 def by_peer(run: Run, columns: tuple[tuple[str, str, str, Show], ...]) -> str:
@@ -175,7 +188,7 @@ def chapters(run: Run) -> Iterator[tuple[str, str, str]]:
         by_peer(run, columns),
     )
     yield "As multiples of the bare socket", "", multiples(run)
-    yield "Streams, one after the other", "Each of three chunks, sent at once.", by_peer(run, STREAMS)
+    yield "Streams, one after the other", "Each of three chunks, sent at once.", first_chunks(run)
     yield "Memory, leaving, tools, import", "", by_peer(run, OTHERS)
     yield "Supervision", "", supervision(run)
 
