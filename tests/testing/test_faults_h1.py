@@ -81,7 +81,7 @@ def test_bytes_between_events_are_where_they_belong_whatever_else_strikes(late: 
 
 
 def test_what_is_repeated_fills_a_body_that_is_too_short() -> None:
-    """A length that is too long comes to its end where the server goes on sending: then nothing is lost but the turn."""
-    run = simulate(streamd_app, ONE_TOOL, "h1.content_length_long", "time.keepalive_forever@event:2")
+    """A length that is too long comes to its end where the server goes on sending: HTTP has lost nothing then."""
+    run = simulate(streamd_app, ONE_TOOL, "h1.content_length_long", "time.keepalive_forever@kind:finish")
     assert run.verdict.findings == ()
     assert type(run.observed.error).__name__ == "Truncated"
