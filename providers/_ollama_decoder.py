@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import UNREADABLE, is_finite, is_text, read
+from ._json import OBJECT, UNREADABLE, is_finite, is_text, read
 from ._logprobs import score
-from ._ollama_events import EVENTS, OllamaCall, OllamaEvent, OllamaFunction, OllamaMessage, decode_line
+from ._ollama_events import EVENTS, OllamaCall, OllamaEvent, OllamaFunction, OllamaMessage, read_line
 from ._tool_calls import ToolCallAssembly
 from ._usage import most_counted, ollama_usage, same_counts
 from .chunks import Chunk, Media, Metadata, Stop, StopReason, Text, Thinking, Usage
@@ -47,7 +47,7 @@ class OllamaMachine:
 
     def event(self, name: bytes, data: bytes, out: list[Chunk]) -> None:
         """One line: a part of the message, the last one, or an error."""
-        if data[:1] != b"{":
+        if not data or data[0] != OBJECT:
             data = data.strip()
             if not data or data == b"[DONE]":  # a gateway's own addition
                 return
@@ -76,19 +76,12 @@ class OllamaMachine:
             if not line.isascii() and not is_text(line):
                 return line
             try:
-                told = decode_line(line)
+                told = read_line(line)
             except UNREADABLE:
                 return line
+            if told.done:
+                return line
             message = told.message
-            if message is None or told.done is not False or message.tool_calls or message.images:
-                return line
-            if (
-                told.error
-                or told.logprobs
-                or told.eval_count is not None
-                or told.prompt_eval_count is not None
-            ):
-                return line
             if message.thinking:
                 out.append(Thinking(message.thinking))
             if message.content:

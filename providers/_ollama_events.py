@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-__all__ = ["EVENTS", "OllamaCall", "OllamaEvent", "OllamaFunction", "OllamaMessage", "decode_line"]
+__all__ = ["EVENTS", "OllamaCall", "OllamaEvent", "OllamaFunction", "OllamaMessage", "read_line"]
 
 
 class OllamaFunction(Struct, gc=False):
@@ -36,29 +36,46 @@ class OllamaMessage(Struct, gc=False):
     images: list[str] | None = None
 
 
-class OllamaLine(Struct, gc=False):
-    """A line, as far as it tells whether the line only goes on with the message."""
+class OllamaEvent(Struct, gc=False):
+    """One line, or the whole document of an answer that is not streamed. Durations are in nanoseconds."""
 
     message: OllamaMessage | None = None
     done: bool | None = None
-    error: Any = None
-    logprobs: list[Any] | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
-
-
-class OllamaEvent(OllamaLine, gc=False):
-    """One line, or the whole document of an answer that is not streamed. Durations are in nanoseconds."""
-
     model: str | None = None
     done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
     total_duration: int | None = None
     load_duration: int | None = None
     prompt_eval_duration: int | None = None
     eval_duration: int | None = None
+    logprobs: list[Any] | None = None
+    error: Any = None
     object: str | None = None
     type: str | None = None
 
 
+class OllamaPiece(Struct, gc=False):
+    """What a message's next piece adds."""
+
+    content: str = ""
+    thinking: str = ""
+    tool_calls: None = None
+    images: None = None
+
+
+class OllamaLine(Struct, gc=False):
+    """A line that only goes on with the message, as nearly all do: one that tells anything else does not fit."""
+
+    message: OllamaPiece
+    done: bool
+    prompt_eval_count: None = None
+    eval_count: None = None
+    logprobs: None = None
+    error: None = None
+    object: None = None
+    type: None = None
+
+
 EVENTS = msgspec.json.Decoder(OllamaEvent)
-decode_line = msgspec.json.Decoder(OllamaLine).decode
+read_line = msgspec.json.Decoder(OllamaLine).decode
