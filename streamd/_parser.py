@@ -19,6 +19,7 @@ from ._http_events import (
     HTTPStatus,
     ParserInput,
 )
+from ._handoff import Handoff
 from ._outlet import Outlet
 from ._recorder import Recorder
 from ._timers import Clock
@@ -35,19 +36,20 @@ REDIRECTS = (300, 301, 302, 303, 307, 308)
 
 
 class Parser:
-    """One decoder between two channels; nothing in it waits, but for room in the outlet.
+    """One decoder between two channels; nothing in it waits, but for events and for room in the outlet.
 
     Args:
         provider: Whose response it is.
         decoder: Decodes the body.
         turn: What the response comes to.
-        clock: Told of bytes and output, and stopped while there is no room.
+        clock: Told of bytes and output, stopped while there is no room, and asked when nothing comes.
         outlet: Given the chunks.
         recorder: Told what came, if the response is recorded.
     """
 
     __slots__ = (
         "_body",
+        "_call",
         "_clock",
         "_decoder",
         "_outlet",
@@ -75,41 +77,57 @@ class Parser:
         self._recorder = recorder
         self.secrets: Sequence[Secret] = ()
         self._body: bytearray | None = None  # of a response that is an error
+        self._call: Call | None = None  # whose sender waits for a reply
         self._unsent = 0  # bytes decoded since chunks were last handed over
 
-    async def run(self, events: trio.MemoryReceiveChannel[ParserInput]) -> None:
+    async def run(self, events: Handoff[ParserInput]) -> None:
         """Take in one response to its end.
 
-        Returns when it has failed, or when the decoder has the provider's terminal evidence, whether or not the server
-        closes: nothing after that can fail a finished turn. Closes the channel, so that whoever sends knows.
+        Returns when it has failed, a timer's firing included, or when the decoder has the provider's terminal evidence,
+        whether or not the server closes: nothing after that can fail a finished turn. Closes the channel, so that
+        whoever sends knows.
         """
         with events:
-            async for event in events:
-                call: Call | None = None
-                if isinstance(event, Call):
-                    call, event = event, event.event
-                try:
-                    if not self.take(event):
-                        break
-                    if self._outlet.full:
-                        with self._clock.paused():
-                            await self._outlet.room()
-                finally:
-                    if call is not None:
-                        call.replied.set()
-            if self._decoder.done:
-                await self._linger(events)
+            try:
+                while self._turn.ended_at is None:
+                    with self._clock.watch() as stretch:
+                        await self._take_all(events)
+                    if stretch.cancelled_caught and (stalled := self._clock.stalled()):
+                        self.lose(stalled)
+            finally:
+                self._reply()
 
-    async def _linger(self, events: trio.MemoryReceiveChannel[ParserInput]) -> None:
+    async def _take_all(self, events: Handoff[ParserInput]) -> None:
+        """Take in events to the end of the response. It can be left at any wait, and gone on with."""
+        while self._turn.ended_at is None:
+            if self._outlet.full:
+                with self._clock.paused():
+                    await self._outlet.room()
+            self._reply()
+            event = await events.receive()
+            if isinstance(event, Call):
+                self._call, event = event, event.event
+            self.take(event)
+        if self._decoder.done:
+            await self._linger(events)
+
+    def _reply(self) -> None:
+        """Tell whoever waits for it that its event was taken in, and there is room for the next."""
+        if self._call is not None:
+            self._call.replied.set()
+            self._call = None
+
+    async def _linger(self, events: Handoff[ParserInput]) -> None:
         """Give the body a moment to end after the turn did: only then can its connection be used again."""
         with trio.move_on_after(LINGER):
-            async for event in events:
+            while True:
+                self._reply()
+                event = await events.receive()
                 if isinstance(event, Call):
-                    event.replied.set()
-                last = event.event if isinstance(event, Call) else event
-                if isinstance(last, HTTPDone) and self._recorder is not None:
+                    self._call, event = event, event.event
+                if isinstance(event, HTTPDone) and self._recorder is not None:
                     self._recorder.end(None)
-                if isinstance(last, HTTPDone | HTTPFailure):
+                if isinstance(event, HTTPDone | HTTPFailure):
                     return
 
     def take(self, event: HTTPEvent) -> bool:

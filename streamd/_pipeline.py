@@ -1,4 +1,4 @@
-"""The pipeline of one response: what feeds it, the parser and the watchdog, joined by a channel, supervised as one."""
+"""The pipeline of one response: what feeds it and the parser, joined by a channel, supervised as one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import trio
 from streamd.providers import Decoder, HTTPRequest, Provider
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor
 
+from ._handoff import Handoff
 from ._http import HTTPClient
 from ._http_events import ParserInput
 from ._outlet import Outlet
@@ -17,7 +18,7 @@ from ._producer import produce, produce_alone
 from ._recorder import Recorder
 from ._timers import Clock, Timeouts
 from ._turn import Turn
-from .errors import ActorCrashed, Stalled, StreamdError
+from .errors import ActorCrashed, StreamdError
 
 __all__ = ["Pipeline", "Told", "crashed"]
 
@@ -41,7 +42,6 @@ class Pipeline:
     __slots__ = (
         "_outlet",
         "_parser",
-        "_received",
         "_recorder",
         "_timeouts",
         "clock",
@@ -62,7 +62,7 @@ class Pipeline:
     ) -> None:
         self.turn = turn
         self.clock = Clock(timeouts)
-        self.events, self._received = trio.open_memory_channel[ParserInput](0)
+        self.events = Handoff[ParserInput]()
         self.supervisor: Supervisor | None = None
         self._timeouts = timeouts
         self._outlet = outlet
@@ -90,7 +90,7 @@ class Pipeline:
         name: str | None = None,
         task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Run the parser, the watchdog and these, until the response has ended; errors are the turn's, and not raised.
+        """Run the parser and these, until the response has ended; errors are the turn's, and not raised.
 
         Cancelling ends it at once; a turn that had not ended is then cancelled.
         """
@@ -98,11 +98,10 @@ class Pipeline:
             task_status.started()
             return
         self.supervisor = Supervisor(
-            ChildSpec(id="watchdog", run=self.clock.watch, restart="transient"),
             ChildSpec(
                 id="parser",
                 run=self._parser.run,
-                args=(self._received,),
+                args=(self.events,),
                 restart="transient",
                 significant=True,
             ),
@@ -113,15 +112,11 @@ class Pipeline:
             name=name,
         )
         try:
-            with self.events, self._received:
+            with self.events:
                 await self.supervisor.run(task_status=task_status)
         except SupervisionError as failed:
             # Where the turn is complete, what failed was its clearing away, and this says nothing.
-            error = crashed(failed.failures[0].error)
-            if isinstance(error, Stalled):
-                self._parser.lose(error)
-            else:
-                self._parser.finish(error)
+            self._parser.finish(crashed(failed.failures[0].error))
         finally:
             self.supervisor = None  # its children refer back to whoever holds this
             self.cancel()

@@ -9,6 +9,7 @@ import trio
 
 from streamd.providers import HTTPRequest
 
+from ._handoff import Handoff
 from ._http import HTTPClient, HTTPResponse, open_response
 from ._http_client import OwnClient
 from ._http_events import HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, ParserInput
@@ -21,7 +22,7 @@ ERROR_BODY_SECONDS = 5.0
 
 
 async def produce(
-    events: trio.MemorySendChannel[ParserInput],
+    events: Handoff[ParserInput],
     take: Callable[[HTTPEvent], bool],
     client: HTTPClient,
     request: HTTPRequest,
@@ -58,7 +59,7 @@ async def produce(
 
 
 async def produce_alone(
-    events: trio.MemorySendChannel[ParserInput],
+    events: Handoff[ParserInput],
     take: Callable[[HTTPEvent], bool],
     request: HTTPRequest,
     connect: float | None,
@@ -68,7 +69,7 @@ async def produce_alone(
         await produce(events, take, client, request, connect)
 
 
-async def _send_body(events: trio.MemorySendChannel[ParserInput], response: HTTPResponse) -> None:
+async def _send_body(events: Handoff[ParserInput], response: HTTPResponse) -> None:
     async for data in response.body:
         try:
             events.send_nowait(HTTPData(data))

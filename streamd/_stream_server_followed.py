@@ -9,6 +9,7 @@ import trio
 
 from streamd.supervisors import Exit
 
+from ._handoff import Handoff
 from ._http_events import HTTPDone, HTTPEvent, HTTPFailure, ParserInput
 from .errors import ConfigError, ConnectionLost
 
@@ -39,7 +40,7 @@ class Followed:
         self._task = task
         self._scope.cancel("another task was attached")
 
-    async def run(self, events: trio.MemorySendChannel[ParserInput]) -> None:
+    async def run(self, events: Handoff[ParserInput]) -> None:
         """Send the end of the attached task as the end of the response."""
         while True:
             task, self._scope = self._task, trio.CancelScope()

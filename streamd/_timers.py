@@ -1,4 +1,4 @@
-"""The timers of a session: what may take how long, and the one task that watches them."""
+"""The timers of a session: what may take how long, and the notes from which it is told what took longer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Clock", "Timeouts"]
 
 
 LEAST_PERIOD = 0.1
-"""The watch looks at its notes no more often than this, in seconds, unless a timer is due."""
+"""The notes are looked at no more often than this, in seconds, unless a timer is due."""
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -45,34 +45,46 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 
 
 class Clock:
-    """When the bytes and the output of one attempt last came, and the task that raises `Stalled` when they do not.
+    """When the bytes and the output of one response last came, and which timer is due when they do not.
 
-    Noting a read is one assignment: no timer is moved for it. The watching task sleeps until the first moment at
-    which any timer could fire, looks at the notes, and sleeps on.
+    Noting a read is one assignment: no timer is moved for it. Whoever waits does so in the scope of `watch`, which is
+    left at the first moment at which a timer could fire, for a look at the notes (`stalled`), and entered anew.
     """
 
-    __slots__ = ("_begun", "_byte_at", "_first_at", "_paused_at", "_progress_at", "_timeouts", "_total_at")
+    __slots__ = (
+        "_byte_at",
+        "_first_at",
+        "_held",
+        "_overslept",
+        "_progress_at",
+        "_scope",
+        "_timeouts",
+        "_total_at",
+    )
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._begun: trio.Event | None = None  # where the clock is held until then
+        self._held = False
         self._first_at: float | None = trio.current_time()
         self._total_at = math.inf
         self._byte_at = math.inf
         self._progress_at = math.inf
-        self._paused_at: float | None = None
+        self._overslept = False
+        self._scope: trio.CancelScope | None = None
 
     def hold(self) -> None:
         """Count nothing until `begin`: nothing was asked for yet."""
-        self._begun = trio.Event()
+        self._held = True
         self._first_at = None
 
     def begin(self) -> None:
         """Count from now, and the `total` timer too, which is nobody else's here."""
-        if self._begun is not None:
+        if self._held:
+            self._held = False
             self._first_at = trio.current_time()
             self._total_at = self._first_at + (self._timeouts.total or math.inf)
-            self._begun.set()
+            if self._scope is not None:
+                self._scope.deadline = self._look_at()
 
     @property
     def progress_at(self) -> float | None:
@@ -91,18 +103,50 @@ class Clock:
     @contextmanager
     def paused(self) -> Generator[None, None, None]:
         """Stop the clock: we are not reading, so the silence is ours."""
-        self._paused_at = trio.current_time()
+        began = trio.current_time()
         try:
             yield
         finally:
-            pause = trio.current_time() - self._paused_at
-            self._paused_at = None
+            pause = trio.current_time() - began
             self._byte_at += pause
             self._progress_at += pause
             if self._first_at is not None:
                 self._first_at += pause
 
-    def next_deadline(self) -> tuple[float, Timer]:
+    def watch(self) -> trio.CancelScope:
+        """A scope for one stretch of waiting: it is cancelled when it is time for a look."""
+        self._scope = trio.CancelScope(deadline=self._look_at())
+        return self._scope
+
+    def stalled(self) -> Stalled | None:
+        """The error of the timer that has fired, after a stretch of waiting; None if the silence is no longer."""
+        now, limits = trio.current_time(), self._timeouts
+        assert self._scope is not None
+        # Nothing ran: a call blocked, or the machine was suspended. What came meanwhile is yet to be read.
+        self._overslept = not self._overslept and now - self._scope.deadline > LEAST_PERIOD
+        if self._overslept:
+            return None
+        due, which = self._next()
+        if now >= self._total_at:
+            due, which = self._total_at, "total"
+        if now < due:
+            return None
+        phase: Phase = "stream" if self._byte_at < math.inf else "headers"
+        return Stalled(which, getattr(limits, which), phase=phase)
+
+    def _look_at(self) -> float:
+        """The first moment at which any timer could fire, whatever is noted until then."""
+        if self._held:
+            return math.inf
+        now, limits = trio.current_time(), self._timeouts
+        if self._overslept:
+            return now + LEAST_PERIOD
+        # A note taken meanwhile can only bring a timer forward to one full period from then.
+        period = max(LEAST_PERIOD, min(limits.idle or math.inf, limits.progress or math.inf))
+        due, _ = self._next()
+        return min(due if due > now else math.inf, now + period, self._total_at)
+
+    def _next(self) -> tuple[float, Timer]:
         """The earliest moment at which a timer fires if nothing more comes, and which."""
         limits = self._timeouts
         due: list[tuple[float, Timer]] = [
@@ -112,28 +156,3 @@ class Clock:
         if self._first_at is not None:
             due.append((self._first_at + (limits.first_chunk or math.inf), "first_chunk"))
         return min(due)
-
-    async def watch(self) -> None:
-        """Sleep until a timer fires; run as a child beside the actors it watches.
-
-        Raises:
-            Stalled: A timer fired.
-        """
-        if self._begun is not None:
-            await self._begun.wait()
-        limits = self._timeouts
-        while True:
-            now = trio.current_time()
-            # A note taken while this task sleeps can only bring a timer forward to one full period from then.
-            period = max(LEAST_PERIOD, min(limits.idle or math.inf, limits.progress or math.inf))
-            due, which = self.next_deadline()
-            if now >= self._total_at:
-                due, which = self._total_at, "total"
-            if now >= due and (self._paused_at is None or which == "total"):
-                phase: Phase = "stream" if self._byte_at < math.inf else "headers"
-                raise Stalled(which, getattr(limits, which), phase=phase)
-            until = min(due if due > now else math.inf, now + period, self._total_at)
-            await trio.sleep_until(until)
-            if trio.current_time() - until > LEAST_PERIOD:
-                # Nothing ran: a call blocked, or the machine was suspended. What came meanwhile is yet to be read.
-                await trio.sleep(LEAST_PERIOD)

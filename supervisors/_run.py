@@ -144,6 +144,7 @@ class Run:
             if slot.child is not None:
                 self.settle(slot, final=True)
         self.slots.clear()
+        self._exits = None  # those nobody came to: they refer back to this
         self.journal.closed()
         return self.verdict.error()
 

@@ -351,6 +351,6 @@ async def test_the_tree_shows_every_actor() -> None:
         (conversation,) = session.tree().children
         assert conversation.id == "conversation"
         (attempt,) = conversation.supervisors
-        assert [child.id for child in attempt.children] == ["watchdog", "parser", "producer"]
+        assert [child.id for child in attempt.children] == ["parser", "producer"]
         assert "producer" in render(session.tree())
     assert session.tree().children == ()

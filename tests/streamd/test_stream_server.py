@@ -750,7 +750,7 @@ async def test_it_is_a_child_of_any_supervisor(autojump_clock: MockClock) -> Non
         await second.start_http("Hi", client=client)
         assert await next_text(second) == "a"
         drawn = render(snapshot(supervisor))
-        for actor in ("one", "two", "watchdog", "parser", "consumers", "attached", "producer"):
+        for actor in ("one", "two", "parser", "consumers", "attached", "producer"):
             assert actor in drawn
         await first.http_event(HTTPFailure(OSError("broken")))
         assert isinstance(await ended(first), ConnectionLost)
