@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import trio
@@ -41,10 +40,13 @@ class Conversation:
         """
         try:
             total = self._plan.timeouts.total
-            with trio.move_on_after(math.inf if total is None else total) as limit:
+            if total is None:
                 await self._rounds()
-            if limit.cancelled_caught and total is not None:
-                raise Stalled("total", total)
+            else:
+                with trio.move_on_after(total) as limit:
+                    await self._rounds()
+                if limit.cancelled_caught:
+                    raise Stalled("total", total)
         except Exception as exc:  # noqa: BLE001  (told to the consumer, whatever it is)
             self.finish(crashed(exc))
         else:
@@ -56,7 +58,7 @@ class Conversation:
             # Servers repeat keys, in their errors and in what they send for an answer.
             redact_error(error, self._attempts.secrets)
         if self._state.finish("done" if error is None else "error", error):
-            self._edge.push(self._state.turn.held.values())
+            self._edge.push(tuple(self._state.turn.held.values()))
             self._edge.end(error)
 
     async def _rounds(self) -> None:

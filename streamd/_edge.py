@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 import trio
@@ -43,7 +43,9 @@ class ConsumerEdge:
 
     def __init__(self, high_watermark: int) -> None:
         self.high_watermark: int = high_watermark
-        self._queue: deque[Chunk] = deque()
+        self._queue: deque[Chunk] | None = (
+            None  # made when first needed, and let go when it is empty: it is large
+        )
         self._bytes = 0
         # What a waiting task is given: a chunk in its cell, or an empty cell, which means the end.
         self._receivers: dict[trio.lowlevel.Task, list[Chunk]] = {}
@@ -53,36 +55,43 @@ class ConsumerEdge:
         self._traceback: TracebackType | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return 0 if self._queue is None else len(self._queue)
 
     @property
     def full(self) -> bool:
         """Whether the queue stands at the watermark, or holds too many bytes."""
-        return (len(self._queue) >= self.high_watermark or self._bytes >= HIGH_BYTES) and not self._ended
+        queue = self._queue
+        return (
+            queue is not None
+            and (len(queue) >= self.high_watermark or self._bytes >= HIGH_BYTES)
+            and not self._ended
+        )
 
     @property
     def queued(self) -> Iterable[Chunk]:
         """The chunks sent and not yet received, oldest first."""
-        return self._queue
+        return self._queue or ()
 
     @property
     def receivers_waiting(self) -> int:
         """How many tasks wait to receive."""
         return len(self._receivers)
 
-    def push(self, chunks: Iterable[Chunk], size: int = 0) -> None:
+    def push(self, chunks: Sequence[Chunk], size: int = 0) -> None:
         """Queue chunks that came in so many bytes, without waiting for room; after the end they are dropped."""
         if self._ended:
             return
-        queue = self._queue
-        queue.extend(chunks)
-        self._bytes += size
-        while queue and self._receivers:
+        given = 0  # straight to those who wait: while anybody does, nothing is queued
+        while self._receivers and given < len(chunks):
             task = next(iter(self._receivers))
-            self._receivers.pop(task).append(queue.popleft())
+            self._receivers.pop(task).append(chunks[given])
             trio.lowlevel.reschedule(task)
-        if not queue:
-            self._bytes = 0
+            given += 1
+        if given < len(chunks):
+            if self._queue is None:
+                self._queue = deque()
+            self._queue.extend(chunks[given:] if given else chunks)
+            self._bytes += size
 
     async def room(self) -> None:
         """Wait while the queue stands at the watermark; does not yield otherwise."""
@@ -109,10 +118,10 @@ class ConsumerEdge:
             trio.EndOfChannel: The stream is complete and everything was read; again and again.
             StreamdError: The stream failed, and everything before it was read; again and again.
         """
-        if self._queue:
+        if self._queue is not None:
             chunk = self._queue.popleft()
             if not self._queue:
-                self._bytes = 0
+                self._queue, self._bytes = None, 0
             if self._senders and not self.full:
                 self._senders.unpark_all()
             return chunk
@@ -126,7 +135,7 @@ class ConsumerEdge:
     async def receive(self) -> Chunk:
         """The next chunk, waited for; ends as `receive_nowait` does. Cancelling takes no chunk."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._queue or self._ended:
+        if self._queue is not None or self._ended:
             return self.receive_nowait()
         task = trio.lowlevel.current_task()
         cell: list[Chunk] = []

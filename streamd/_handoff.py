@@ -18,8 +18,8 @@ class Handoff(Generic[T]):
 
     It is `trio.open_memory_channel(0)` with one difference, which is why it is there: a value that needs no waiting
     costs no more than waking the receiver. Senders that wait are served in order; one that is cancelled takes its value
-    back. `None` is no value. It ends when it is closed, from either side: senders then get `trio.BrokenResourceError`, the receiver
-    `trio.EndOfChannel`.
+    back. `None` is no value. It ends when it is closed, from either side: senders then get `trio.BrokenResourceError`,
+    the receiver `trio.EndOfChannel`.
     """
 
     __slots__ = ("_closed", "_given", "_receiver", "_senders")
@@ -84,7 +84,8 @@ class Handoff(Generic[T]):
             raise trio.EndOfChannel
         self._receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._abort)
-        value, self._given = self._given, None
+        value = self._given
+        self._given = None
         if value is None:
             raise trio.EndOfChannel
         return value

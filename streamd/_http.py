@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol, Self
 
 from streamd.providers import HTTPRequest, Secret
 
@@ -38,24 +37,41 @@ class HTTPClient(Protocol):
 
 
 class HTTPResponse:
-    """The head of a response, and its body as an iterator over network reads."""
+    """The head of a response, and its body as an iterator over network reads: what came over the wire, as it came.
 
-    __slots__ = ("body", "headers", "status")
+    It is a block. Leaving that closes the connection, or gives it back where the body was read to its verified end; and
+    what the client raised inside leaves it as an error of ours.
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+    Args:
+        response: A streamed response of an `HTTPClient`.
+    """
+
+    __slots__ = ("_response", "body", "headers", "status")
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.body: AsyncIterator[bytes] = response.stream.__aiter__()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        with _typed_errors("stream"):
+            try:
+                if (aclose := getattr(self.body, "aclose", None)) is not None:
+                    await aclose()
+            finally:
+                await self._response.aclose()
+        if error is not None and (ours := _typed(error, "stream")) is not None:
+            raise ours from _cause(ours, error)
 
 
-@asynccontextmanager
 async def open_response(
     client: HTTPClient, request: HTTPRequest, *, user_agent: str, connect: float | None
-) -> AsyncGenerator[HTTPResponse, None]:
-    """Send a request, and hold its response for as long as the block runs.
-
-    The body is what came over the wire: nothing is decompressed, and no redirect is followed. Leaving the block
-    closes the connection, or gives it back where the body was read to its verified end.
+) -> HTTPResponse:
+    """Send a request, and return when the response's head came; nothing is decompressed, and no redirect followed.
 
     Args:
         client: Who sends it.
@@ -63,9 +79,14 @@ async def open_response(
         user_agent: Sent where the request names none.
         connect: How long connecting may take, in seconds.
 
+    Returns:
+        The response, whose block must be entered.
+
     Raises:
-        TransportError: Connecting, sending or receiving failed, in this call or while the body was read.
+        TransportError: Connecting, sending or receiving failed; in this call, or while the body is read.
         ConfigError: The client cannot send such a request.
+
+    Cancelling it closes the connection.
     """
     opened: Opened = []
     with _typed_errors("headers"):
@@ -79,13 +100,7 @@ async def open_response(
             raise
         finally:
             del message  # it is as large as the conversation, and was sent
-    try:
-        with _typed_errors("stream"):
-            async with aclosing(response.stream.__aiter__()) as body:
-                yield HTTPResponse(response.status_code, response.headers, body)
-    finally:
-        with _typed_errors("stream"):
-            await response.aclose()
+    return HTTPResponse(response)
 
 
 def _message(
@@ -118,16 +133,24 @@ class _typed_errors:  # noqa: N801  (a context manager is named like the functio
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
-        if isinstance(exc, UnicodeError):
-            # A host that cannot be encoded; the exception's frames hold the headers.
-            raise _unusable(exc, self._phase) from None
-        if exc is not None and not isinstance(exc, StreamdError):
-            for base in type(exc).__mro__:
-                if base.__module__.split(".")[0] in ("httpx", "httpx2") and base.__name__ in _FOREIGN:
-                    error = _FOREIGN[base.__name__](exc, self._phase)
-                    # What a client says of a request it cannot send may quote the key.
-                    raise error from (None if isinstance(error, ConfigError) else exc)
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None and (ours := _typed(error, self._phase)) is not None:
+            raise ours from _cause(ours, error)
+
+
+def _typed(error: BaseException, phase: Phase) -> StreamdError | None:
+    """The error of ours that stands for a client's; None for any other, which ours are too."""
+    if isinstance(error, UnicodeError):
+        return _unusable(error, phase)  # a host that cannot be encoded
+    for base in type(error).__mro__:
+        if base.__module__.split(".")[0] in ("httpx", "httpx2") and base.__name__ in _FOREIGN:
+            return _FOREIGN[base.__name__](error, phase)
+    return None
+
+
+def _cause(ours: StreamdError, error: BaseException) -> BaseException | None:
+    """The client's error as the cause of ours, unless it, or a frame of it, may quote the key."""
+    return None if isinstance(ours, ConfigError) else error
 
 
 def _connect_failed(exc: BaseException, phase: Phase) -> TransportError:

@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import trio
 
+from ._http_socket import TCPStream
 from ._ungrouped import ungrouped
 from .errors import ConfigError, ConnectFailed
 
@@ -63,7 +64,7 @@ def default_ssl_context() -> ssl.SSLContext:
     return context
 
 
-async def connect_tcp(host: str, port: int) -> trio.SocketStream:
+async def connect_tcp(host: str, port: int) -> TCPStream:
     """Connect by TCP, trying a name's addresses as RFC 8305 says ("happy eyeballs"); no delay of small writes.
 
     Args:
@@ -74,7 +75,7 @@ async def connect_tcp(host: str, port: int) -> trio.SocketStream:
         OSError: There is no such name, or no address of it answers.
     """
     with ungrouped():
-        return await trio.open_tcp_stream(host, port)
+        return TCPStream(await trio.open_tcp_stream(host, port))
 
 
 async def dial(

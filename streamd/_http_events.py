@@ -47,7 +47,7 @@ def _pairs(fields: Any) -> Iterable[tuple[str, str]]:
     return cast("Mapping[str, str]", fields).items() if isinstance(fields, Mapping) else fields
 
 
-class HTTPData(Struct, frozen=True):
+class HTTPData(Struct, frozen=True, gc=False):
     """Bytes of the body came: as many as one read of the network gave."""
 
     data: bytes

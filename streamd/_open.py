@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from ._opening import prepare
 from ._response import Response
 from ._session import Session
+from ._session_tree import Closing
 from ._signature import takes_arguments_of
 
 __all__ = ["open_session", "stream"]
 
 
 @takes_arguments_of(prepare)
-@asynccontextmanager
-async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, None]:  # noqa: D417 - prepare's
+def open_session(*args: Any, **options: Any) -> AbstractAsyncContextManager[Session]:  # noqa: D417 - prepare's
     """Ask a model, and stream its answer: `async with open_session(...) as session`.
 
     The request is checked before the block is entered and sent while it runs. When the block is left, by its end, by
@@ -78,11 +77,7 @@ async def open_session(*args: Any, **options: Any) -> AsyncGenerator[Session, No
     finally:
         # They may hold a key, and a traceback through this frame can show them.
         del args, options
-    async with opening.running() as running:
-        try:
-            yield running.session
-        finally:
-            running.session.close()
+    return Closing(opening.running())
 
 
 @takes_arguments_of(prepare)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any, final
 
 from msgspec.structs import replace
@@ -72,22 +72,28 @@ class Opening:
                 of its own; None for one that is opened here.
             tokens_of: Where its retries are taken from; None does not bound them.
         """
+        own_server = any(served_file(each) is not None for each in self._models)
         # Nobody comes back to a server of its own: a connection kept for it would only pile up.
-        shared = client if all(served_file(each) is None for each in self._models) else None
-        async with AsyncExitStack() as stack:
-            served: list[Served] = []
-            for each in self._models:
-                if served_file(each) is None:
-                    provider, model = resolve_model(each)
-                else:
-                    provider, model = await stack.enter_async_context(serving(each))
-                served.append((provider, model, None if tokens_of is None else tokens_of(provider.name)))
-            http: HTTPClient | None = self._client if self._client is not None else shared
-            if http is None:
-                own = await stack.enter_async_context(OwnClient())
-                http = own
-            plan = self._plan_for(served, self.id or name)
-            yield await stack.enter_async_context(run_plan(*staged(plan, http), self._high_watermark))
+        shared = None if own_server else client
+        given = self._client if self._client is not None else shared
+        async with (
+            _served(self._models) if own_server else nullcontext(map(resolve_model, self._models)) as models
+        ):
+            served: list[Served] = [
+                (provider, model, None if tokens_of is None else tokens_of(provider.name))
+                for provider, model in models
+            ]
+            async with OwnClient() if given is None else nullcontext(given) as http:
+                plan = self._plan_for(served, self.id or name)
+                async with run_plan(*staged(plan, http), self._high_watermark) as running:
+                    yield running
+
+
+@asynccontextmanager
+async def _served(models: Sequence[ModelSpec]) -> AsyncGenerator[Iterable[tuple[Provider, str]], None]:
+    """Where some of the models get a server of their own: it runs as long as the block."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(serving(each)) for each in models]
 
 
 def prepare(

@@ -9,6 +9,7 @@ import trio
 
 from streamd.providers import Chunk, Decoder, Provider, Secret, redact_error
 
+from ._handoff import Handoff
 from ._http_events import (
     Call,
     HTTPData,
@@ -19,7 +20,6 @@ from ._http_events import (
     HTTPStatus,
     ParserInput,
 )
-from ._handoff import Handoff
 from ._outlet import Outlet
 from ._recorder import Recorder
 from ._timers import Clock
@@ -243,9 +243,11 @@ class Parser:
             return
         turn = self._turn
         turn.add(chunks)
-        if not all(isinstance(chunk, PRELUDE) for chunk in chunks):
-            turn.note_output()
-            self._clock.note_progress()
+        for chunk in chunks:
+            if not isinstance(chunk, PRELUDE):
+                turn.note_output()
+                self._clock.note_progress()
+                break
         size, self._unsent = self._unsent, 0
         self._outlet.push(chunks, size)
 

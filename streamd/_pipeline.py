@@ -94,7 +94,7 @@ class Pipeline:
 
         Cancelling ends it at once; a turn that had not ended is then cancelled.
         """
-        if self.turn.finished.is_set():
+        if self.turn.ended_at is not None:
             task_status.started()
             return
         self.supervisor = Supervisor(

@@ -44,7 +44,9 @@ async def produce(
     """
     with suppress(trio.BrokenResourceError):
         try:
-            async with open_response(client, request, user_agent=USER_AGENT, connect=connect) as response:
+            async with await open_response(
+                client, request, user_agent=USER_AGENT, connect=connect
+            ) as response:
                 if take(HTTPStatus(response.status)) and take(HTTPHeaders(response.headers)):
                     if 200 <= response.status < 300:
                         await _send_body(events, response)

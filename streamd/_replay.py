@@ -31,7 +31,7 @@ from ._replay_provider import NOWHERE, Replayed
 from ._replay_recut import Recut, check_recut
 from ._session import Session
 from ._session_plan import Plan
-from ._session_tree import open_plan
+from ._session_tree import Closing, run_plan
 from ._toolbox import Approve, Toolbox
 from ._tools import Tool, tools_by_name
 from .errors import ConfigError
@@ -117,7 +117,7 @@ async def replay(
     )
     async with (
         httpx.AsyncClient(transport=playback, trust_env=False) as client,
-        open_plan(plan, client, high_watermark) as session,
+        Closing(run_plan(plan, client, high_watermark)) as session,
     ):
         playback.on_cancel(session.cancel)
         yield session

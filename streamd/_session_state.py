@@ -29,13 +29,13 @@ class SessionState:
         "_bytes_before",
         "_chunks_before",
         "_ended",
+        "_finished",
         "_first_chunk_at",
         "asked_again",
         "attempts",
         "candidate",
         "ended_at",
         "error",
-        "finished",
         "history",
         "messages",
         "output",
@@ -65,7 +65,7 @@ class SessionState:
         self.voided_usage: Usage = Usage()
         self.stop_reason: StopReason | None = None
         self.error: StreamdError | None = None
-        self.finished: trio.Event = trio.Event()
+        self._finished: trio.Event | None = None
         self.rounds: int = 0
         self.attempts: int = 0
         self.retries: int = 0
@@ -97,7 +97,7 @@ class SessionState:
 
     def finish(self, status: Status, error: StreamdError | None = None) -> bool:
         """Note how the session ended; False where it had ended before."""
-        if self.finished.is_set():
+        if self.ended_at is not None:
             return False
         self.turn.finish(status, error)
         if error is not None:
@@ -112,8 +112,18 @@ class SessionState:
         self.ended_at = trio.current_time()
         if status == "cancelled":
             self.stop_reason = "cancelled"
-        self.finished.set()
+        if self._finished is not None:
+            self._finished.set()
         return True
+
+    @property
+    def finished(self) -> trio.Event:
+        """Set when the session has ended; made when first asked for."""
+        if self._finished is None:
+            self._finished = trio.Event()
+            if self.ended_at is not None:
+                self._finished.set()
+        return self._finished
 
     @property
     def status(self) -> Status:

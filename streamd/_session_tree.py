@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor, open_supervisor
 
@@ -16,7 +17,7 @@ from ._session import Session
 from ._session_plan import Plan
 from ._session_state import SessionState
 
-__all__ = ["Running", "open_plan", "run_plan"]
+__all__ = ["Closing", "Running", "run_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,30 @@ class Running:
     supervisor: Supervisor
 
 
-@asynccontextmanager
-async def open_plan(plan: Plan, client: HTTPClient, high_watermark: int) -> AsyncGenerator[Session, None]:
-    """Run a session while the block runs, and close it. When the block has been left nothing of it is left.
+class Closing(AbstractAsyncContextManager[Session]):
+    """The block of a session that is run by a block: it is closed first, so that nothing of it is left after.
 
-    Raises:
-        ConfigError: The provider cannot make such a request; nothing was sent.
+    Args:
+        running: Runs the session.
     """
-    async with run_plan(plan, client, high_watermark) as running:
-        try:
-            yield running.session
-        finally:
-            running.session.close()
+
+    __slots__ = ("_running", "_session")
+
+    def __init__(self, running: AbstractAsyncContextManager[Running]) -> None:
+        self._running = running
+        self._session: Session | None = None
+
+    async def __aenter__(self) -> Session:
+        session = self._session = (await self._running.__aenter__()).session
+        return session
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        session, self._session = self._session, None
+        assert session is not None
+        session.close()
+        return await self._running.__aexit__(kind, error, traceback)
 
 
 @asynccontextmanager

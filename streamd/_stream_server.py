@@ -146,7 +146,7 @@ class StreamServer:
         """
         event = sound_event(event)
         self._begin()
-        if self._turn.finished.is_set():
+        if self._turn.ended_at is not None:
             await trio.lowlevel.checkpoint()
             return
         call = Call(event)
@@ -195,7 +195,7 @@ class StreamServer:
         check_seconds("progress_timeout", progress_timeout)
         turn, clock = self._turn, self._pipeline.clock
         began = trio.current_time()
-        while not turn.finished.is_set():
+        while turn.ended_at is None:
             due = max(began, clock.progress_at or began) + progress_timeout
             if trio.current_time() >= due:
                 raise trio.TooSlowError(f"the model produced nothing for {progress_timeout:g} s")

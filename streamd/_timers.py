@@ -96,9 +96,9 @@ class Clock:
         self._byte_at = trio.current_time()
 
     def note_progress(self) -> None:
-        """The model produced something."""
+        """The model produced something, with the bytes noted last."""
         self._first_at = None
-        self._progress_at = trio.current_time()
+        self._progress_at = self._byte_at
 
     @contextmanager
     def paused(self) -> Generator[None, None, None]:

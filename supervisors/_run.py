@@ -115,8 +115,18 @@ class Run:
         Args:
             on_ready: called once all children are ready.
         """
+        interrupted = False
         try:
-            if not await self.verdict.attempt(self._serve, on_ready):
+            try:
+                if await self._start_all():
+                    self.ready = True
+                    on_ready()
+                    await self._loop()
+                await self._stop_all(math.inf)
+            except BaseException as exc:  # noqa: BLE001 - the verdict's
+                self.verdict.interrupted(exc)
+                interrupted = True
+            if interrupted:
                 with trio.CancelScope(shield=True):
                     await self.verdict.attempt(self._stop_all, self.plan.cancel_grace)
         finally:
@@ -124,13 +134,6 @@ class Run:
             for slot in self.slots.values():
                 if slot.child is not None:
                     slot.child.scope.cancel(f"{self.path}: the orderly stop was interrupted")
-
-    async def _serve(self, on_ready: Callable[[], object]) -> None:
-        if await self._start_all():
-            self.ready = True
-            on_ready()
-            await self._loop()
-        await self._stop_all(math.inf)
 
     def end(self, interruption: BaseException | None) -> BaseException | None:
         """Close the books, once every child has ended, and return what the run raises.

@@ -356,7 +356,7 @@ async def test_the_connect_timer_of_a_client_is_named(library: Any, name: str) -
             raise getattr(library, name)("")
 
     with pytest.raises(ConnectFailed, match="connect timer") as caught:
-        async with open_response(
+        async with await open_response(
             Slow(), HTTPRequest("GET", "http://x.test/", (), b""), user_agent="a", connect=1.0
         ):
             pass

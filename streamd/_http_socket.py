@@ -1,0 +1,96 @@
+"""A TCP connection as a trio stream, read with no more system calls than it takes."""
+
+import select
+import socket
+from typing import final
+
+import trio
+
+__all__ = ["TCPStream"]
+
+_READ_SIZE = 64 * 1024
+
+
+@final
+class TCPStream(trio.abc.Stream):
+    """What `trio.SocketStream` is, for a connection whose reader mostly waits.
+
+    A read that got less than it asked for has emptied the socket. The next one waits at once, where
+    `trio.SocketStream` first asks for bytes that are not there, at the price of an exception. One task may send while
+    another receives; two that do the same are a mistake that this does not look for.
+
+    Args:
+        stream: Connected. Its socket is taken over, and it cannot be used any more.
+    """
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._socket = socket.socket(fileno=stream.socket.detach())
+        self._socket.settimeout(0)
+        self._emptied = True
+
+    def is_still(self) -> bool:
+        """Whether it is open with nothing on it to be read."""
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """The next bytes, waited for; `b""` once the peer sends no more. Cancelling loses none.
+
+        Args:
+            max_bytes: The most that is read; 64 KiB if None.
+
+        Raises:
+            trio.BrokenResourceError: The connection broke.
+            trio.ClosedResourceError: It was closed on this side, before or meanwhile.
+        """
+        wanted = max_bytes or _READ_SIZE
+        if not self._emptied:
+            await trio.lowlevel.checkpoint()
+        while True:
+            if self._emptied:
+                await trio.lowlevel.wait_readable(self._open())
+            try:
+                data = self._socket.recv(wanted)
+            except BlockingIOError:
+                self._emptied = True
+            except OSError as exc:
+                self._open()
+                raise trio.BrokenResourceError(str(exc)) from exc
+            else:
+                self._emptied = len(data) < wanted
+                return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of it. Cancelled, nobody knows how much was sent.
+
+        Raises:
+            trio.BrokenResourceError: The connection broke.
+            trio.ClosedResourceError: It was closed on this side, before or meanwhile.
+        """
+        await trio.lowlevel.checkpoint()
+        with memoryview(data) as rest:
+            sent = 0
+            while sent < len(rest):
+                try:
+                    sent += self._open().send(rest[sent:])
+                except BlockingIOError:
+                    await trio.lowlevel.wait_writable(self._socket)
+                except OSError as exc:
+                    raise trio.BrokenResourceError(str(exc)) from exc
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until the socket takes bytes."""
+        await trio.lowlevel.wait_writable(self._open())
+
+    async def aclose(self) -> None:
+        """Close the connection; whoever waits on it gets `trio.ClosedResourceError`."""
+        if self._socket.fileno() != -1:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+        await trio.lowlevel.checkpoint()
+
+    def _open(self) -> socket.socket:
+        if self._socket.fileno() == -1:
+            raise trio.ClosedResourceError("the connection was closed on this side")
+        return self._socket
