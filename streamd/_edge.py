@@ -77,10 +77,13 @@ class ConsumerEdge:
         """How many tasks wait to receive."""
         return len(self._receivers)
 
-    def push(self, chunks: Sequence[Chunk], size: int = 0) -> None:
-        """Queue chunks that came in so many bytes, without waiting for room; after the end they are dropped."""
+    def push(self, chunks: Sequence[Chunk], size: int = 0) -> bool:
+        """Queue chunks that came in so many bytes, without waiting for room; True if it is full now.
+
+        After the end they are dropped.
+        """
         if self._ended:
-            return
+            return False
         given = 0  # straight to those who wait: while anybody does, nothing is queued
         while self._receivers and given < len(chunks):
             task = next(iter(self._receivers))
@@ -92,6 +95,7 @@ class ConsumerEdge:
                 self._queue = deque()
             self._queue.extend(chunks[given:] if given else chunks)
             self._bytes += size
+        return self._queue is not None and self.full
 
     async def room(self) -> None:
         """Wait while the queue stands at the watermark; does not yield otherwise."""

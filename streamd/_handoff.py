@@ -84,11 +84,10 @@ class Handoff(Generic[T]):
             raise trio.EndOfChannel
         self._receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._abort)
-        value = self._given
-        self._given = None
-        if value is None:
+        given, self._given = self._given, None
+        if given is None:
             raise trio.EndOfChannel
-        return value
+        return given
 
     def _abort(self, _: object) -> trio.lowlevel.Abort:
         self._receiver = None

@@ -26,12 +26,13 @@ class TCPStream(trio.abc.Stream):
     def __init__(self, stream: trio.SocketStream) -> None:
         self._socket = socket.socket(fileno=stream.socket.detach())
         self._socket.settimeout(0)
+        self._fd = self._socket.fileno()  # negative once it is closed
         self._emptied = True
 
     def is_still(self) -> bool:
         """Whether it is open with nothing on it to be read."""
         poll = select.poll()
-        poll.register(self._socket.fileno(), select.POLLIN)
+        poll.register(self._fd, select.POLLIN)
         return not poll.poll(0)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -48,15 +49,16 @@ class TCPStream(trio.abc.Stream):
         if not self._emptied:
             await trio.lowlevel.checkpoint()
         while True:
+            if self._fd < 0:
+                raise trio.ClosedResourceError
             if self._emptied:
-                await trio.lowlevel.wait_readable(self._open())
+                await trio.lowlevel.wait_readable(self._fd)
             try:
                 data = self._socket.recv(wanted)
             except BlockingIOError:
                 self._emptied = True
             except OSError as exc:
-                self._open()
-                raise trio.BrokenResourceError(str(exc)) from exc
+                raise self._failure(exc) from exc
             else:
                 self._emptied = len(data) < wanted
                 return data
@@ -73,24 +75,25 @@ class TCPStream(trio.abc.Stream):
             sent = 0
             while sent < len(rest):
                 try:
-                    sent += self._open().send(rest[sent:])
+                    sent += self._socket.send(rest[sent:])
                 except BlockingIOError:
-                    await trio.lowlevel.wait_writable(self._socket)
+                    await trio.lowlevel.wait_writable(self._fd)
                 except OSError as exc:
-                    raise trio.BrokenResourceError(str(exc)) from exc
+                    raise self._failure(exc) from exc
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the socket takes bytes."""
-        await trio.lowlevel.wait_writable(self._open())
+        if self._fd < 0:
+            raise trio.ClosedResourceError
+        await trio.lowlevel.wait_writable(self._fd)
 
     async def aclose(self) -> None:
         """Close the connection; whoever waits on it gets `trio.ClosedResourceError`."""
-        if self._socket.fileno() != -1:
-            trio.lowlevel.notify_closing(self._socket)
+        if self._fd >= 0:
+            trio.lowlevel.notify_closing(self._fd)
+            self._fd = -1
             self._socket.close()
         await trio.lowlevel.checkpoint()
 
-    def _open(self) -> socket.socket:
-        if self._socket.fileno() == -1:
-            raise trio.ClosedResourceError("the connection was closed on this side")
-        return self._socket
+    def _failure(self, exc: OSError) -> Exception:
+        return trio.ClosedResourceError() if self._fd < 0 else trio.BrokenResourceError(str(exc))

@@ -15,13 +15,8 @@ __all__ = ["Outlet"]
 class Outlet(Protocol):
     """Where the chunks of a response go: an edge, or what stands before one."""
 
-    @property
-    def full(self) -> bool:
-        """Whether to wait for room before more is pushed."""
-        ...
-
-    def push(self, chunks: Sequence[Chunk], size: int, /) -> None:
-        """Take the chunks of one read, which came in so many bytes."""
+    def push(self, chunks: Sequence[Chunk], size: int, /) -> bool:
+        """Take the chunks of one read, which came in so many bytes; True if more is to wait for room."""
         ...
 
     async def room(self) -> None:

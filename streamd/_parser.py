@@ -52,6 +52,7 @@ class Parser:
         "_call",
         "_clock",
         "_decoder",
+        "_full",
         "_outlet",
         "_provider",
         "_recorder",
@@ -78,6 +79,7 @@ class Parser:
         self.secrets: Sequence[Secret] = ()
         self._body: bytearray | None = None  # of a response that is an error
         self._call: Call | None = None  # whose sender waits for a reply
+        self._full = False  # the outlet, when it was last given chunks
         self._unsent = 0  # bytes decoded since chunks were last handed over
 
     async def run(self, events: Handoff[ParserInput]) -> None:
@@ -100,10 +102,12 @@ class Parser:
     async def _take_all(self, events: Handoff[ParserInput]) -> None:
         """Take in events to the end of the response. It can be left at any wait, and gone on with."""
         while self._turn.ended_at is None:
-            if self._outlet.full:
+            if self._full:
                 with self._clock.paused():
                     await self._outlet.room()
-            self._reply()
+                self._full = False
+            if self._call is not None:
+                self._reply()
             event = await events.receive()
             if isinstance(event, Call):
                 self._call, event = event, event.event
@@ -140,7 +144,8 @@ class Parser:
             case HTTPData():
                 data = event.data
                 self._clock.note_bytes()
-                turn.begin()
+                if turn.status == "init":
+                    turn.begin()
                 turn.bytes_received += len(data)
                 if self._recorder is not None:
                     self._recorder.data(data)
@@ -245,11 +250,12 @@ class Parser:
         turn.add(chunks)
         for chunk in chunks:
             if not isinstance(chunk, PRELUDE):
-                turn.note_output()
+                if turn.first_chunk_at is None:
+                    turn.note_output()
                 self._clock.note_progress()
                 break
         size, self._unsent = self._unsent, 0
-        self._outlet.push(chunks, size)
+        self._full = self._outlet.push(chunks, size)
 
 
 def _target(location: str) -> str:

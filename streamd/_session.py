@@ -86,8 +86,9 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         return self._edge.receive_nowait()
 
     async def __anext__(self) -> Chunk:
+        self._check_open()
         try:
-            return await self.receive()
+            return await self._edge.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
 

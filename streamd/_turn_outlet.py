@@ -24,25 +24,23 @@ class TurnOutlet:
         self._edge = edge
         self._state = state
 
-    @property
-    def full(self) -> bool:
-        """Whether the edge stands at the watermark."""
-        return self._edge.full
-
     async def room(self) -> None:
         """Wait until it does not."""
         await self._edge.room()
 
-    def push(self, chunks: Sequence[Chunk], size: int, /) -> None:
-        """Hold the prelude, the last of each kind; from the first output on give everything, as it comes."""
+    def push(self, chunks: Sequence[Chunk], size: int, /) -> bool:
+        """Hold the prelude, the last of each kind; from the first output on give everything, as it comes.
+
+        True if the edge stands at the watermark.
+        """
         held = self._turn.held
-        if not self._turn.delivered:
+        if self._turn.first_chunk_at is None:
             held.update((type(chunk), chunk) for chunk in chunks)
-            return
+            return False
         if held:
             chunks = (*held.values(), *chunks)
             held.clear()
-        self._edge.push(chunks, size)
+        return self._edge.push(chunks, size)
 
     def end(self, error: StreamdError | None = None) -> None:
         """Keep a turn that is complete; what an error or a cancellation means is the conversation's to say."""

@@ -1,5 +1,7 @@
 """The timers: which fires, when, and what feeds or stops it; all in virtual time."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -10,21 +12,32 @@ from streamd.errors import ConfigError, Stalled
 SHORT = Timeouts(first_chunk=10.0, idle=5.0, progress=20.0)
 
 
+async def watched(clock: Clock, waiting: Callable[[], Awaitable[object]] = trio.sleep_forever) -> Stalled | None:
+    """Wait as a parser does, in stretches of the clock's; the error of the timer that fired, None for the wait's end."""
+    while True:
+        with clock.watch() as stretch:
+            await waiting()
+        if not stretch.cancelled_caught:
+            return None
+        if stalled := clock.stalled():
+            return stalled
+
+
 async def fired(clock: Clock) -> tuple[str, float]:
     """Which timer fires if nothing more comes, and when."""
-    with pytest.raises(Stalled) as caught:
-        await clock.watch()
-    return caught.value.which, trio.current_time()
+    stalled = await watched(clock)
+    assert stalled is not None
+    return stalled.which, trio.current_time()
 
 
 async def test_first_chunk_fires_when_no_output_came(autojump_clock: MockClock) -> None:
     """Without any byte, the wait for the first output ends at its own limit, before the head."""
     start = trio.current_time()
-    with pytest.raises(Stalled) as caught:
-        await Clock(SHORT).watch()
-    assert (caught.value.which, trio.current_time() - start) == ("first_chunk", 10.0)
-    assert caught.value.phase == "headers"
-    assert str(caught.value) == "the first_chunk timer fired after 10 s"
+    stalled = await watched(Clock(SHORT))
+    assert stalled is not None
+    assert (stalled.which, trio.current_time() - start) == ("first_chunk", 10.0)
+    assert stalled.phase == "headers"
+    assert str(stalled) == "the first_chunk timer fired after 10 s"
 
 
 async def test_idle_fires_after_the_last_byte(autojump_clock: MockClock) -> None:
@@ -39,6 +52,7 @@ async def test_idle_fires_after_the_last_byte(autojump_clock: MockClock) -> None
 async def test_keep_alives_do_not_feed_progress(autojump_clock: MockClock) -> None:
     """Bytes without output keep idle quiet and let progress fire."""
     clock = Clock(SHORT)
+    clock.note_bytes()
     clock.note_progress()
 
     async def keep_alive() -> None:
@@ -56,7 +70,7 @@ async def test_a_slow_but_live_stream_never_fires(autojump_clock: MockClock) -> 
     """Output that comes just within every limit is never cut."""
     clock = Clock(SHORT)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(clock.watch)
+        nursery.start_soon(watched, clock)
         for _ in range(50):
             await trio.sleep(4.9)
             clock.note_bytes()
@@ -67,23 +81,22 @@ async def test_a_slow_but_live_stream_never_fires(autojump_clock: MockClock) -> 
 async def test_the_clock_stands_still_while_paused(autojump_clock: MockClock) -> None:
     """An hour in which we did not read counts for nothing; after it each timer goes on where it was."""
     clock = Clock(SHORT)
-    async with trio.open_nursery() as nursery:
-        clock.note_bytes()
-        await trio.sleep(2)
+    clock.note_bytes()
+    await trio.sleep(2)
+    full = trio.current_time() + 3600
 
-        async def pause() -> None:
-            with clock.paused():
-                await trio.sleep(3600)
+    async def room() -> None:
+        with clock.paused():
+            await trio.sleep_until(full)
 
-        nursery.start_soon(pause)
-        await trio.testing.wait_all_tasks_blocked()
-        assert await fired(clock) == ("idle", pytest.approx(3605.0))
+    assert await watched(clock, room) is None
+    assert await fired(clock) == ("idle", pytest.approx(3605.0))
 
 
 async def test_no_timer_where_none_is_set(autojump_clock: MockClock) -> None:
     """With every limit off the watch waits for ever."""
     with trio.move_on_after(1e6) as scope:
-        await Clock(Timeouts(first_chunk=None, idle=None, progress=None)).watch()
+        await watched(Clock(Timeouts(first_chunk=None, idle=None, progress=None)))
     assert scope.cancelled_caught
 
 
@@ -100,10 +113,9 @@ async def test_what_came_while_nothing_ran_is_read_first(mock_clock: MockClock) 
     fired: list[tuple[str, float]] = []
 
     async def watch() -> None:
-        try:
-            await clock.watch()
-        except Stalled as error:
-            fired.append((error.which, trio.current_time() - start))
+        stalled = await watched(clock)
+        assert stalled is not None
+        fired.append((stalled.which, trio.current_time() - start))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch)
