@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -28,7 +27,7 @@ class Handoff(Generic[T]):
         self._closed = False
         self._receiver: trio.lowlevel.Task | None = None
         self._given: T | None = None
-        self._senders: OrderedDict[trio.lowlevel.Task, T] | None = None  # made when first needed
+        self._senders: dict[trio.lowlevel.Task, T] | None = None  # made when first needed
 
     def send_nowait(self, value: T) -> None:
         """Give the value to the receiver, which waits for it.
@@ -56,7 +55,7 @@ class Handoff(Generic[T]):
             return
         task = trio.lowlevel.current_task()
         if self._senders is None:
-            self._senders = OrderedDict()
+            self._senders = {}
         senders = self._senders
         senders[task] = value
 
@@ -76,12 +75,15 @@ class Handoff(Generic[T]):
             trio.EndOfChannel: The channel is closed.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._senders:
-            task, value = self._senders.popitem(last=False)
-            trio.lowlevel.reschedule(task)
-            return value
         if self._closed:
             raise trio.EndOfChannel
+        if self._senders:
+            task = next(iter(self._senders))
+            value = self._senders.pop(task)
+            trio.lowlevel.reschedule(task)
+            # So that senders go on one after the other, and nobody else waits for all of them.
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return value
         self._receiver = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._abort)
         given, self._given = self._given, None
@@ -94,7 +96,9 @@ class Handoff(Generic[T]):
         return trio.lowlevel.Abort.SUCCEEDED
 
     def close(self) -> None:
-        """End the channel: nothing more is given. Idempotent."""
+        """End the channel: nothing more is given, not by those who wait either. Idempotent."""
+        if self._closed:
+            return
         self._closed = True
         if self._receiver is not None:
             trio.lowlevel.reschedule(self._receiver)

@@ -42,10 +42,13 @@ class TCPStream(trio.abc.Stream):
             max_bytes: The most that is read; 64 KiB if None.
 
         Raises:
+            ValueError: That is less than 1.
             trio.BrokenResourceError: The connection broke.
             trio.ClosedResourceError: It was closed on this side, before or meanwhile.
         """
-        wanted = max_bytes or _READ_SIZE
+        wanted = _READ_SIZE if max_bytes is None else max_bytes
+        if wanted < 1:
+            raise ValueError("max_bytes is a positive number")
         if not self._emptied:
             await trio.lowlevel.checkpoint()
         while True:
@@ -71,6 +74,8 @@ class TCPStream(trio.abc.Stream):
             trio.ClosedResourceError: It was closed on this side, before or meanwhile.
         """
         await trio.lowlevel.checkpoint()
+        if self._fd < 0:
+            raise trio.ClosedResourceError
         with memoryview(data) as rest:
             sent = 0
             while sent < len(rest):

@@ -86,8 +86,10 @@ async def stream(*args: Any, **options: Any) -> Response:
 
     It takes the arguments of `open_session` and raises what reading that session raises. Cancelling ends the session.
     """
-    block = open_session(*args, **options)
-    # They may hold a key, and a traceback through this frame can show them.
-    del args, options
+    try:
+        block = open_session(*args, **options)
+    finally:
+        # They may hold a key, and a traceback through this frame can show them.
+        del args, options
     async with block as session:
         return await session.response()
