@@ -13,7 +13,7 @@ from ._stage import Crash
 
 __all__ = ["Crashing", "actor_of"]
 
-_NAME = re.compile(r"(?:.*/)?(?P<actor>producer|parser|watchdog|conversation)#\d+|(?P<tool>tools)/.*")
+_NAME = re.compile(r"(?:.*/)?(?P<actor>producer|parser|conversation)#\d+|(?P<tool>tools)/.*")
 
 
 def actor_of(task: trio.lowlevel.Task) -> str | None:

@@ -143,12 +143,12 @@ RT: tuple[FaultKind, ...] = (
     *CANCEL,
     _row(
         "actor_crash",
-        "An actor of the session (`producer`, `parser`, `watchdog`, `conversation`, `tool`) raises what nobody "
+        "An actor of the session (`producer`, `parser`, `conversation`, `tool`) raises what nobody "
         "expects, before its n-th step; without a value, whichever takes the application's n-th step.",
         _crash,
         expect=_crashed,
         sweep=_STEPS,
-        values=("producer", "parser", "watchdog", "conversation", "tool"),
+        values=("producer", "parser", "conversation", "tool"),
     ),
     _row(
         "restart_storm",

@@ -34,7 +34,7 @@ reading on with another; from two tasks; reading more while it is given a chunk;
 Hook = Literal["on_chunk", "on_message", "approve", "observer"]
 """A function of the application that is called in the course of a session."""
 
-Actor = Literal["any", "producer", "parser", "watchdog", "conversation", "tool"]
+Actor = Literal["any", "producer", "parser", "conversation", "tool"]
 """Whose task it is: one of the session's own, or that of a tool."""
 
 

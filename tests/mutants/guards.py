@@ -329,8 +329,8 @@ GUARDS = (
         "watermark",
         "what is decoded and unread is bounded",
         "streamd/_edge.py",
-        "        return (len(self._queue) >= self.high_watermark or self._bytes >= HIGH_BYTES) and not self._ended",
-        "        return False",
+        "            and (len(queue) >= self.high_watermark or self._bytes >= HIGH_BYTES)\n",
+        "            and False\n",
         "use.unread_flood",
     ),
     guard(
@@ -341,13 +341,30 @@ GUARDS = (
         ")",
         "use.unread_flood",
     ),
-    guard(
+    Guard(
         "backpressure",
         "what was read of the network and is not decoded is bounded",
-        "streamd/_pipeline.py",
-        "trio.open_memory_channel[ParserInput](0)",
-        "trio.open_memory_channel[ParserInput](1_000_000_000)",
-        "use.unread_flood",
+        (
+            Edit(
+                "streamd/_handoff.py",
+                "            raise trio.BrokenResourceError if self._closed else trio.WouldBlock\n",
+                "            if self._closed:\n                raise trio.BrokenResourceError\n"
+                "            self._senders = self._senders or {}\n"
+                "            self._senders[object()] = value\n            return\n",
+            ),
+            Edit(
+                "streamd/_handoff.py",
+                "        if self._receiver is not None or self._closed:\n",
+                "        if True:\n",
+            ),
+            Edit(
+                "streamd/_handoff.py",
+                "            trio.lowlevel.reschedule(task)\n            # So",
+                "            # So",
+            ),
+            Edit("streamd/_handoff.py", "        for task in self._senders or ():\n", "        for task in ():\n"),
+        ),
+        (Strike(("use.unread_flood",)),),
     ),
     # Tools
     guard(
@@ -480,8 +497,8 @@ GUARDS = (
         "total timer",
         "a session takes no longer than it was given, whatever comes",
         "streamd/_conversation.py",
-        "            with trio.move_on_after(math.inf if total is None else total) as limit:",
-        "            with trio.move_on_after(math.inf) as limit:",
+        "                with trio.move_on_after(total) as limit:",
+        "                with trio.move_on_after(float('inf')) as limit:",
         Strike(
             ("time.keepalive_forever", "time.slow_but_live", "http.429_retry_after=90 x*"),
             besides=("use.in_a_hurry",),
@@ -500,8 +517,8 @@ GUARDS = (
         "paused clock",
         "no timer runs while the session does not read because its consumer does not",
         "streamd/_parser.py",
-        "                        with self._clock.paused():\n                            await self._outlet.room()",
-        "                        await self._outlet.room()",
+        "                with self._clock.paused():\n                    await self._outlet.room()",
+        "                await self._outlet.room()",
         "use.stops_reading",
     ),
     guard(

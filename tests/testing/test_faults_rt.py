@@ -54,12 +54,10 @@ def test_a_cancellation_takes_no_time(name: str, wire: str) -> None:
     assert run.observed.took == 1
 
 
-@pytest.mark.parametrize("actor", ["producer", "parser", "watchdog", "conversation"])
+@pytest.mark.parametrize("actor", ["producer", "parser", "conversation"])
 def test_a_crash_is_told_as_one(actor: str) -> None:
     """It is an `ActorCrashed` that names what happened and has it for its cause; it is not tried again."""
-    # A watchdog does not wake before something is late.
-    trouble = "time.stall@event:2" if actor == "watchdog" else "net.slice=9"
-    run = simulate(streamd_app, HELLO, f"rt.actor_crash={actor}@step:1", trouble)
+    run = simulate(streamd_app, HELLO, f"rt.actor_crash={actor}@step:1", "net.slice=9")
     error = run.observed.error
     assert isinstance(error, ActorCrashed)
     assert isinstance(error.__cause__, AssertionError)
