@@ -990,8 +990,8 @@ GUARDS = (
         "reasoning is told",
         "the model's reasoning reaches the consumer, all of it",
         "streamd/_turn_outlet.py",
-        "        self._edge.push(chunks, size)",
-        "        self._edge.push([each for each in chunks if type(each).__name__ != 'Thinking'], size)",
+        "        return self._edge.push(chunks, size)",
+        "        return self._edge.push([each for each in chunks if type(each).__name__ != 'Thinking'], size)",
         Strike(("net.slice",), scenarios=("thinking",)),
     ),
     guard(
