@@ -1,5 +1,8 @@
 """pytest's plugin: servers for any event loop, a marker that sweeps faults, and what a failure says."""
 
+import re
+from pathlib import Path
+
 import httpcore
 import pytest
 
@@ -228,3 +231,30 @@ def test_the_marker_is_documented(project: pytest.Pytester) -> None:
     """`pytest --markers` tells what it takes."""
     result = run(project, "def test_nothing(): pass", "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.llm_faults(*seeds=1, wires=None*"])
+
+
+def test_what_the_tutorial_tests_is_tested(project: pytest.Pytester) -> None:
+    """Its application on asyncio survives what it is struck with there, copied as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    (block,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "faulty_llm" in code)
+    result = run(project, block, "-k", "seed0 or cut")
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] > 20
+    assert set(outcomes) == {"passed", "deselected"}
+
+
+@pytest.mark.parametrize(
+    "marker", ["", "3", "'net.fin', seeds=0", "'net.fin', scenario='hello'", "'net.nope'"]
+)
+def test_a_marker_that_says_nothing_is_an_error(project: pytest.Pytester, marker: str) -> None:
+    """No test that is skipped or run otherwise."""
+    source = f"""
+        import pytest
+
+        @pytest.mark.llm_faults({marker})
+        def test_app(faulty_llm):
+            pass
+    """
+    result = run(project, source)
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*UsageError: test_app.py::test_app: *"])
