@@ -18,6 +18,8 @@ from decode_streams import STREAMS, words
 from streamd.providers import WIRES, Text
 
 READS = (65_536, 400)
+PACED = "paced"
+"""The name of a body that comes event by event, as that of a paced stream does, beside those cut into so many bytes."""
 
 
 def streamd_reader(wire: str) -> Callable[[list[bytes], list[str]], None]:
@@ -61,11 +63,12 @@ def main(wire: str, peer: str, number: int, seconds: float) -> None:
     """Decode the stream again and again for that long, and print the median."""
     read = {"streamd": streamd_reader(wire), "SDK": SDKS[wire][1], "floor": FLOORS.get(wire)}[peer]
     assert read is not None
-    body, events = STREAMS[wire](number)
+    events = STREAMS[wire](number)
+    body = b"".join(events)
     expected = list(words(number))
-    measured: dict[str, float] = {"events": events, "bytes": len(body)}
-    for size in READS:
-        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    measured: dict[str, float] = {"events": len(events), "bytes": len(body)}
+    cuts = {f"{size} event": [body[at : at + size] for at in range(0, len(body), size)] for size in READS}
+    for name, pieces in {**cuts, f"{PACED} each": events}.items():
         times: list[float] = []
         until = time.process_time() + seconds
         while time.process_time() < until or len(times) < 3:
@@ -74,8 +77,8 @@ def main(wire: str, peer: str, number: int, seconds: float) -> None:
             read(pieces, texts)
             times.append(time.process_time() - start)
             assert texts == expected, "the text is not the one that was sent"
-        measured[f"{size} event"] = statistics.median(times) / events
-        measured[f"{size} byte"] = statistics.median(times) / len(body)
+        measured[name] = statistics.median(times) / len(events)
+        measured[f"{name.partition(' ')[0]} byte"] = statistics.median(times) / len(body)
     print(json.dumps(measured))
 
 

@@ -16,8 +16,8 @@ from zlib import crc32
 
 __all__ = ["ARGUMENTS", "STREAMS", "words"]
 
-Stream = tuple[bytes, int]
-"""A body, and how many events it has."""
+Stream = list[bytes]
+"""A body, event by event."""
 
 _TOKENS = (
     " The",
@@ -51,13 +51,12 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _data(events: list[dict[str, Any]], end: bytes = b"") -> Stream:
-    return b"".join(b"data: %b\n\n" % _json(event) for event in events) + end, len(events) + bool(end)
+def _data(events: list[dict[str, Any]], end: bytes) -> Stream:
+    return [b"data: %b\n\n" % _json(event) for event in events] + [end]
 
 
 def _named(events: list[dict[str, Any]]) -> Stream:
-    body = b"".join(b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _json(event)) for event in events)
-    return body, len(events)
+    return [b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _json(event)) for event in events]
 
 
 # OpenAI
@@ -245,7 +244,7 @@ def _converse(number: int) -> Stream:
         ("messageStop", {"stopReason": "tool_use"}),
         ("metadata", {"usage": counts, "metrics": {"latencyMs": 900}}),
     ]
-    return b"".join(_framed(kind, _json(event | {"p": next(pad)})) for kind, event in events), len(events)
+    return [_framed(kind, _json(event | {"p": next(pad)})) for kind, event in events]
 
 
 def _invoke(number: int) -> Stream:
@@ -258,7 +257,7 @@ def _invoke(number: int) -> Stream:
     }
     pad = cycle(_PAD[:size] for size in range(5, 60, 7))
     inner = ({"bytes": b64encode(_json(event)).decode(), "p": next(pad)} for event in events)
-    return b"".join(_framed("chunk", _json(each)) for each in inner), len(events)
+    return [_framed("chunk", _json(each)) for each in inner]
 
 
 # Cohere, Google, Ollama
@@ -312,10 +311,8 @@ def _gemini(number: int) -> Stream:
         "thoughtSignature": "c2ln" * 20,
     }
     events = [event({"text": word}, place + 1) for place, word in enumerate(words(number))]
-    body = b"".join(
-        b"data: %b\r\n\r\n" % _json(each) for each in (*events, event(call, number, finishReason="STOP"))
-    )
-    return body, len(events) + 1
+    events.append(event(call, number, finishReason="STOP"))
+    return [b"data: %b\r\n\r\n" % _json(each) for each in events]
 
 
 def _ollama(number: int) -> Stream:
@@ -330,7 +327,7 @@ def _ollama(number: int) -> Stream:
     durations = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
     end = dict.fromkeys(durations, 1_234_567_890) | {"prompt_eval_count": 20, "eval_count": number}
     lines = [*map(line, words(number)), called, line("", done=True, done_reason="stop", **end)]
-    return b"".join(_json(each) + b"\n" for each in lines), len(lines)
+    return [_json(each) + b"\n" for each in lines]
 
 
 STREAMS: dict[str, Callable[[int], Stream]] = {
