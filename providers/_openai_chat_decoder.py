@@ -121,7 +121,7 @@ class OpenAIChatMachine:
                 return
         if name == b"error":
             raise in_stream_error(data)
-        event = read(EVENTS if self._named else NAMED_EVENTS, data)
+        event = read(EVENTS, data) if self._named else read(NAMED_EVENTS, data)
         if event.choices:
             self._answered = True
             if isinstance(event, NamedChatEvent):
