@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from .errors import EventTooLarge, StreamError
 
-__all__ = ["Block", "Framing", "ServerSentEvent"]
+__all__ = ["Block", "Framing", "ServerSentEvent", "grown"]
 
 Block = tuple[bytes, bytes, bytes]
 """The bytes of one event: its name and its data where these are all there is to it, else both empty and the bytes as
@@ -28,6 +28,13 @@ class ServerSentEvent(Struct, frozen=True, gc=False):
     event: bytes = b""
     id: bytes = b""
     end: int = 0
+
+
+def grown(tail: bytes | bytearray, data: bytes) -> bytearray:
+    """What is left of the last read with the next one behind it; what grows often is not copied each time."""
+    tail = tail if isinstance(tail, bytearray) else bytearray(tail)
+    tail += data
+    return tail
 
 
 class Framing(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._framing import Block, Framing, ServerSentEvent
+from ._framing import Block, Framing, ServerSentEvent, grown
 
 __all__ = ["NDJSONDecoder"]
 
@@ -24,7 +24,7 @@ class NDJSONDecoder(Framing):
 
     def __init__(self, *, max_event_bytes: int = 8 * 1024 * 1024) -> None:
         super().__init__(max_event_bytes)
-        self._tail = bytearray()  # the line that has not ended
+        self._tail: bytes | bytearray = b""  # the line that has not ended
         self._read = 0  # how many bytes there were
         self._begun = False
 
@@ -35,11 +35,12 @@ class NDJSONDecoder(Framing):
         size = len(tail) + len(data)
         lines = data.split(b"\n")
         rest = lines.pop()
-        if tail and lines:
-            lines[0] = bytes(tail) + lines[0]
-            tail.clear()
-        if rest:
-            tail += rest
+        if lines:
+            self._tail = rest
+            if tail:
+                lines[0] = b"".join((tail, lines[0]))
+        else:
+            self._tail = grown(tail, rest)
         if not self._begun and lines:
             self._begun = True
             lines[0] = lines[0].removeprefix(_BOM)
@@ -78,9 +79,9 @@ class NDJSONDecoder(Framing):
             if len(line.removesuffix(b"\r")) > self._limit:
                 self._read -= sum(len(lost) + 1 for lost in lines[place:]) + len(self._tail)
                 del lines[place:]
-                self._tail.clear()
+                self._tail = b""
                 self._fail(self._too_large())
                 break
         if len(self._tail) > self._limit + 1:  # a carriage return may still be the line's end
-            self._tail.clear()
+            self._tail = b""
             self._fail(self._too_large())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ._framing import Block, Framing, ServerSentEvent
+from ._framing import Block, Framing, ServerSentEvent, grown
 from ._json import UNREADABLE, as_list, as_object, load
 
 __all__ = ["SSEDecoder"]
@@ -39,7 +39,7 @@ class SSEDecoder(Framing):
         self._error_field = error_field
         # The first bytes, until it is known whether they are a byte order mark.
         self._head: bytes | None = b""
-        self._tail = bytearray()  # what follows the last blank line, line ends normalised to LF
+        self._tail: bytes | bytearray = b""  # what follows the last blank line, line ends normalised to LF
         self._after_cr = False
         self._retry: int | None = None
 
@@ -120,12 +120,14 @@ class SSEDecoder(Framing):
         size = data.rfind(b"\n\n") + 2
         if size < 2:
             size = 1 if data[:1] == b"\n" == tail[-1:] else 0
-        whole = bytes(tail) + data[:size] if size else b""
         if size:
-            tail.clear()
-        tail += data[size:]
+            whole = b"".join((tail, data[:size]))
+            tail = self._tail = data[size:]
+        else:
+            whole = b""
+            tail = self._tail = grown(tail, data)
         if len(tail) > self._limit + 2:
-            tail.clear()
+            self._tail = b""
             self._fail(self._too_large())
         return whole
 
@@ -135,7 +137,7 @@ class SSEDecoder(Framing):
             if self._size(block) > self._limit + 2:
                 self._end = self.end_before(iter(blocks[place:]))
                 del blocks[place:]
-                self._tail.clear()
+                self._tail = b""
                 self._fail(self._too_large())
                 break
 
