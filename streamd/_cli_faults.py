@@ -63,17 +63,24 @@ def add_faults(commands: Any) -> None:
         **several,
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the first seed; 0 if not given")
-    parser.add_argument("--n", type=int, metavar="N", help="how many seeds; 20, or 1 with --fault")
+    parser.add_argument("--n", type=_count, metavar="N", help="how many seeds; 20, or 1 with --fault")
     parser.add_argument(
         "--world",
         choices=["simulate", "decode"],
         default="simulate",
         help="decode: a decoder alone, no session",
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="J", help="how many processes")
+    parser.add_argument("--jobs", type=_count, default=1, metavar="J", help="how many processes")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit's XML")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page")
     parser.add_argument(
         "--list", dest="catalogue", action="store_true", help="list the faults, and run nothing"
     )
+
+
+def _count(text: str) -> int:
+    # With none of them nothing would be run, and nothing found.
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)

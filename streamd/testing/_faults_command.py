@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from streamd._cli_args import load_tool
 from streamd._cli_faults import FaultsCommand
+from streamd.errors import ConfigError
 
 from ._case import Case
 from ._cases import drawn_cases
@@ -49,6 +51,9 @@ def run_faults(command: FaultsCommand) -> int:
     if len(cases) == 1:
         run = cases[0].play(app)
         sys.stdout.write(run.trace.text + "\n")
+        error = run.observed.error
+        if error is not None and any(found.name == "untyped_error" for found in run.verdict.findings):
+            sys.stdout.write("".join(traceback.format_exception(error)) + "\n")
         section.add(outcome_of(run, app, cases[0]))
     else:
         explored(section, cases, app, jobs=command.jobs, total=len(cases))
@@ -93,5 +98,10 @@ def _cases(command: FaultsCommand) -> Iterator[Case]:
         return
     scenarios = named or {"one_tool": NAMED["one_tool"]}
     wires = command.wires or ("openai-chat",)
+    for wire, fault in itertools.product(wires, plan):
+        kind = kind_named(fault.name)
+        if not kind.on(wire):
+            can = ", ".join(each for each in WIRES if kind.on(each))
+            raise ConfigError(f"the fault {fault.name} cannot happen on {wire}; it can on {can}")
     for (name, scenario), wire, seed in itertools.product(scenarios.items(), wires, seeds):
         yield Case(scenario, plan, wire, seed, command.world, name)

@@ -69,7 +69,7 @@ def _ending(observed: Observation, trace: Trace) -> Found:
     """Whether it ended, and as it had to."""
     attempts = trace.attempts
     if observed.hung:
-        steps = f", in {observed.steps:,} steps" if observed.steps else ""
+        steps = f", in {observed.steps:,} steps" if observed.steps > 1 else ""
         yield "hung", f"it had not ended after {observed.took:g} s{steps}"
         return
     if observed.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Unpack
 
 from msgspec.structs import replace
 
@@ -18,7 +19,9 @@ _SEEDS = 4
 """The smallest seeds, which are tried in place of a larger one."""
 
 
-def shrink(app: App, run: Run, *, name: FindingName | None = None, tries: int = 300) -> Run:
+def shrink(
+    app: App, run: Run, *, name: FindingName | None = None, tries: int = 300, **limits: Unpack[Limits]
+) -> Run:
     """Find a smaller run in which the same is wrong: with fewer faults, in smaller places, once, with a smaller seed.
 
     Nothing is random in it: the same run gives the same smallest one. A run in which nothing is wrong is given back.
@@ -28,9 +31,10 @@ def shrink(app: App, run: Run, *, name: FindingName | None = None, tries: int = 
         run: A run by `simulate` or by an exploration.
         name: The finding that the smaller run has to have; the run's first if None.
         tries: After how many further runs it stops looking.
+        limits: As in `simulate`: those of the run.
     """
     case = Case(run.scenario, run.plan, run.wire, run.seed)
-    return shrunk(app, case, run, name=name, tries=tries)[1]
+    return shrunk(app, case, run, name=name, tries=tries, limits=limits)[1]
 
 
 def shrunk(

@@ -210,9 +210,33 @@ def test_the_command_sweeps_the_catalogue(capsys: pytest.CaptureFixture[str]):
         (["--fault", "net.fin", "--wire", "telex"], "no wire 'telex'"),
         (["--fault", "net.fin", "--scenario", "nowhere.json"], "neither a file nor a scenario"),
         (["--fault", "net.fin", "--app", "nowhere"], "--app nowhere"),
+        (
+            ["--fault", "sse.crlf", "--wire", "ollama-chat"],
+            "sse.crlf cannot happen on ollama-chat; it can on openai-",
+        ),
     ],
 )
 def test_the_command_says_what_is_wrong(given: list[str], said: str, capsys: pytest.CaptureFixture[str]):
     """It exits with 2, and a line."""
     assert main(["faults", *given]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["--n", "0"], ["--n", "-1"], ["--jobs", "0"], ["--n", "x"]])
+def test_the_command_runs_something(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Or it fails: where nothing is run nothing is found, which looks well."""
+    with pytest.raises(SystemExit) as caught:
+        main(["faults", *given])
+    assert caught.value.code == 2
+    assert "is no number from 1 on" in capsys.readouterr().err
+
+
+async def mistaken(_world: World) -> None:
+    """It has a bug."""
+    raise KeyError("a bug of its own")
+
+
+def test_the_command_shows_where_an_application_is_mistaken(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception of Python's own comes with its traceback, in a run of its own."""
+    assert main(["faults", "--app", f"{__name__}:mistaken", "--fault", "net.fin"]) == 1
+    assert 'raise KeyError("a bug of its own")' in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Shrinking: from a run that fails to the smallest that fails alike."""
 
+import trio
+
 from streamd.testing import HELLO, World, shrink, simulate, streamd_app
 
 
@@ -67,3 +69,16 @@ def test_it_stops_looking_after_so_many_tries():
     """The smallest so far is given."""
     run = simulate(trusting, HELLO, "sse.crlf", "net.fin@byte:700 x3", seed=11)
     assert tuple(map(str, shrink(trusting, run, tries=2).plan)) == ("net.fin@byte:700 x3",)
+
+
+def test_the_limits_of_a_run_are_those_of_the_smaller() -> None:
+    """An application that hangs by a limit of its own does so without any fault."""
+
+    async def sleeps(world: World) -> None:
+        await trio.sleep(100)
+        world.finished("stop")
+
+    run = simulate(sleeps, HELLO, "net.fin x2", "net.slice=4", seed=3, limit=50)
+    found = shrink(sleeps, run, limit=50)
+    assert (found.plan, found.seed) == ((), 0)
+    assert [finding.name for finding in found.verdict.findings] == ["hung"]
