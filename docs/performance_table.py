@@ -50,6 +50,7 @@ OTHERS = (
     ("paced 100", "bytes_per_stream", "open, of 100: KiB", KIB),
     ("paced 1000", "bytes_per_stream", "open, of 1,000: KiB", KIB),
     ("paced 1000", "cpu_per_opening", "opening, of 1,000: µs", MICRO),
+    ("paced 1000", "cpu_per_closing", "closing: µs", MICRO),
     ("slow", "bytes_grown", "unread: KiB", KIB),
     ("leave 100", "lag_p50", "leaving, of 100: ms", MILLI),
     ("leave 100", "lag_p99", "p99: ms", MILLI),
@@ -133,23 +134,25 @@ def multiples(run: Run) -> str:
 
 
 def decoding(run: Run) -> str:
-    """Each wire beside its SDK, by the size of the reads."""
-    sizes = sorted({key for row in run["measured"] for key in row if key.endswith(" event")}, key=len)
+    """Each wire beside its SDK, by how the bytes are cut."""
+    rows = [row for row in run["measured"] if row["scene"].startswith("decode ")]
+    cuts = list(dict.fromkeys(key for row in rows for key in row if key.endswith((" event", " each"))))
     head = ["wire", "SDK"]
-    for size in reversed(sizes):
-        bytes_ = f"{int(size.partition(' ')[0]):,}"
-        head += [f"reads of {bytes_}: streamd, µs", "SDK, µs", "ratio"]
-    rows = []
+    for cut in cuts:
+        size = cut.partition(" ")[0]
+        head += [
+            f"in reads of {int(size):,}: µs" if size.isdecimal() else "an event a read: µs",
+            "SDK: µs",
+            "ratio",
+        ]
+    cells = []
     for wire, name in run["sdks"].items():
-        rows.append([wire, name])
-        for size in reversed(sizes):
-            ours, theirs = (median(run, f"decode {wire}", peer, size) for peer in ("streamd", "SDK"))
-            rows[-1] += [
-                cell(ours, MICRO),
-                cell(theirs, MICRO),
-                cell(over(theirs, ours), lambda value: f"{value:.1f} ×"),
-            ]
-    return aligned(head, rows)
+        cells.append([wire, name])
+        for cut in cuts:
+            ours, theirs = (median(run, f"decode {wire}", peer, cut) for peer in ("streamd", "SDK"))
+            ratio = cell(over(theirs, ours), lambda value: f"{value:.1f} ×")
+            cells[-1] += [cell(ours, MICRO), cell(theirs, MICRO), ratio]
+    return aligned(head, cells)
 
 
 def supervision(run: Run) -> str:

@@ -23,7 +23,7 @@ BUDGET = 10
 
 def measure(results: Results, *, quick: bool) -> None:
     """Let both decode each wire's stream in fresh processes, taking turns."""
-    rounds, seconds = (1, 0.3) if quick else (3, 0.5)
+    rounds, seconds = (1, 0.1) if quick else (3, 0.3)
     plays = [(wire, peer) for wire in SDKS for peer in (*PEERS, "floor") if peer != "floor" or wire in FLOORS]
     for _, (wire, peer) in itertools.product(range(rounds), plays):
         print(f"\r\033[Kdecode: {wire}, {peer}", end="", file=sys.stderr)

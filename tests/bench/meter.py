@@ -64,6 +64,7 @@ class Meter:
         self.waits: list[float] = []
         self.left: dict[str, float] = {}
         self.opening = -cpu()
+        self.closing = 0.0
         self.opened = memory()
         self.grown = 0
 
@@ -93,7 +94,9 @@ class Meter:
             self.opening += used
             self.seconds -= used
         elif count == self.last:
-            self.seconds += cpu()
+            used = cpu()
+            self.seconds += used
+            self.closing -= used
             self.elapsed += time.monotonic()
             self.grown += memory()
         return self.slow
@@ -103,7 +106,8 @@ class Meter:
         self.left[f"{self.run}:{number}"] = time.monotonic()
 
     def report(self) -> None:
-        """Print what was measured, as JSON."""
+        """Print what was measured, as JSON; all streams are closed."""
+        self.closing += cpu()
         print(json.dumps(self._lags() if self.scene.plan == "leave" else self._costs()))
 
     def _lags(self) -> dict[str, float]:
@@ -124,6 +128,7 @@ class Meter:
             measured["streams_per_second"] = (streams - 1) / self.elapsed
             return measured | _middle("first", self.waits[1:])
         measured["cpu_per_opening"] = self.opening / streams
+        measured["cpu_per_closing"] = self.closing / streams
         measured["bytes_per_stream"] = self.opened / streams
         return measured
 

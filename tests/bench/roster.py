@@ -30,7 +30,7 @@ PEERS = {
     "streamd": Peer("streamd_session", "streamd", "streamd", ("streamd-llm",), rounds=3),
     "runtime": Peer("streamd_runtime", "streamd, in a runtime", "", ("streamd-llm",)),
     "aiohttp": Peer("aiohttp_asyncio", "aiohttp", "aiohttp", ("aiohttp",)),
-    "httpx": Peer("httpx_trio", "httpx on trio", "trio, httpx", ("httpx",)),
+    "httpx": Peer("httpx_trio", "httpx on trio", "trio, httpx", ("httpx",), rounds=1),
     "httpx2": Peer("httpx2_trio", "httpx2 on trio", "trio, httpx2", ("httpx2",)),
     "openai": Peer("openai_asyncio", "openai", "openai", ("openai",), rounds=3),
     "anthropic": Peer("anthropic_asyncio", "anthropic", "anthropic", ("anthropic",)),

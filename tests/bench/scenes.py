@@ -99,7 +99,7 @@ BRIEFLY = {
     "firehose": ALL,
     "paced 100": SDKS,
     "paced 1000": (*FEW, "openai"),
-    "turns": OPENERS,
+    "turns": OPENERS[:-2],
     "tools": (*FEW, "openai"),
 }
 QUICK = tuple(_shorter(scene) for scene in SCENES if scene.streams <= 1_000)
