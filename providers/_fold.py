@@ -29,6 +29,10 @@ from .messages import Message, Part
 __all__ = ["Folding", "fold"]
 
 
+_MANY = 256
+"""So many pieces of a text are joined: apart each takes some fifty bytes beside its own."""
+
+
 def fold(chunks: Iterable[Chunk]) -> Message:
     """The assistant's message that these chunks are, however far they go.
 
@@ -55,6 +59,7 @@ class Folding:
         self._places: dict[int, int] = {}
         # Of the part that is still growing.
         self._kind: type[Text] | type[Thinking] | type[Refusal] | None = None
+        self._joined: list[str] = []  # its first pieces, many in one
         self._pieces: list[str] = []
         self._usage: Usage | None = None
         self._metadata: Metadata | None = None
@@ -65,11 +70,14 @@ class Folding:
         pieces = self._pieces
         kind = self._kind
         for chunk in chunks:
-            if type(chunk) is kind and type(chunk) is Text:
+            if type(chunk) is Text and kind is Text:
                 pieces.append(chunk.text)
-                continue
-            self._take(chunk)
-            pieces, kind = self._pieces, self._kind
+            else:
+                self._take(chunk)
+                pieces, kind = self._pieces, self._kind
+        if len(pieces) > _MANY:
+            self._joined.append("".join(pieces))
+            pieces.clear()
 
     @property
     def usage(self) -> Usage | None:
@@ -141,10 +149,10 @@ class Folding:
     def _settle(self, signature: str | None, id_: str | None = None) -> None:
         self._parts += self._growing(signature, id_)
         self._kind = None
-        self._pieces = []
+        self._joined, self._pieces = [], []
 
     def _growing(self, signature: str | None, id_: str | None = None) -> list[Part]:
-        text = "".join(self._pieces)
+        text = "".join((*self._joined, *self._pieces))
         if self._kind is Thinking and (text or signature or id_):
             return [Thinking(text, signature, id_)]
         if self._kind is None or self._kind is Thinking or not text:

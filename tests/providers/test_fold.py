@@ -140,3 +140,15 @@ def test_a_refusal_is_a_part_of_its_own():
     message = fold([Refusal("I "), Refusal("won't."), Stop("refusal")])
     assert message.content == (Refusal("I won't."),)
     assert (message.text, message.refusal, message.stop_reason) == ("", "I won't.", "refusal")
+
+
+def test_a_text_of_many_pieces_is_whole():
+    """However many there are, and whatever follows them, each is in its place."""
+    pieces = [f"{place} " for place in range(1000)]
+    folding = Folding()
+    for piece in pieces:
+        folding.add([Text(piece)])
+    assert folding.message().text == "".join(pieces)
+    folding.add([Thinking("hm"), Text("end")])
+    texts = [part.text for part in folding.message().content if isinstance(part, Text)]
+    assert texts == ["".join(pieces), "end"]
