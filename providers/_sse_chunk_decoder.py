@@ -65,12 +65,12 @@ class SSEChunkDecoder(EventDecoder):
         if not self._streaming:
             self._begin(data, out)
             return
-        frames, machine = self._frames, self._machine
-        if not self._any and len(self._head) < _QUOTED:
-            self._head += data[: _QUOTED - len(self._head)]
         if self._ndjson is not None:
             self._take_lines(self._ndjson, data, out)
             return
+        frames, machine = self._frames, self._machine
+        if not self._any and len(self._head) < _QUOTED:
+            self._head += data[: _QUOTED - len(self._head)]
         blocks = iter(frames.blocks(data))
         for name, text, other in blocks:
             if other:
