@@ -11,6 +11,8 @@ __all__ = ["opening", "script"]
 
 _OPENINGS: dict[str, Script] = {"whole": (), "head": (HEAD_ONLY,), "none": (UNREAD,)}
 _ENDINGS: dict[Ending, Step] = {"fin": FIN, "rst": RST, "stall": KEEP_OPEN, "close": CLOSE}
+_ENDLESS = 128 * 1024 * 1024
+"""Bytes after which what has no end falls silent: whoever keeps all of them has been found out, and needs memory."""
 
 
 def opening(reply: Reply) -> Script:
@@ -72,7 +74,8 @@ def _inserted(reply: Reply, laid: Layout) -> dict[int, list[Step]]:
         data = reply.repeat.event.data
         data = chunk(data) if reply.framing == "chunked" else data
         times = math.inf if reply.repeat.times is None else reply.repeat.times
-        flood = Flood(data, times, reply.repeat.every)
+        most = math.inf if reply.repeat.every or reply.repeat.times is not None else _ENDLESS
+        flood = Flood(data, times, reply.repeat.every, most)
         inserted.setdefault(laid.raw_of(reply.repeat.at), []).append(flood)
     return inserted
 

@@ -107,12 +107,13 @@ class Leap:
 class Flood:
     """A step that sends the same bytes again and again until the client goes away, or `times` times.
 
-    It pauses `every` so many seconds before each.
+    It pauses `every` so many seconds before each, and falls silent for good once it has sent `most` bytes.
     """
 
     data: bytes
     times: float = math.inf
     every: float = 0.0
+    most: float = math.inf
 
     async def __call__(self, stream: trio.abc.Stream, request: Request | None) -> None:
         sent = 0
@@ -121,6 +122,8 @@ class Flood:
                 await trio.sleep(self.every)
             await stream.send_all(self.data)
             sent += 1
+            if sent * len(self.data) >= self.most:
+                await trio.sleep_forever()
 
 
 Step = bytes | Mark | Callable[[trio.abc.Stream, Request | None], Awaitable[None]]

@@ -163,3 +163,10 @@ def test_an_error_without_end_hangs_who_reads_all_of_it(flood: str) -> None:
     """In virtual time, or in steps."""
     run = simulate(reads_all, HELLO, f"http.error_body_endless={flood}", max_steps=20_000)
     assert [finding.name for finding in run.verdict.findings] == ["hung"]
+
+
+def test_what_has_no_end_falls_silent_once_it_is_enough() -> None:
+    """Who keeps all of it is found out, by some ten millions of bytes and not by all of a machine's memory."""
+    run = simulate(reads_all, HELLO, "http.error_body_endless=flood")
+    assert {finding.name for finding in run.verdict.findings} == {"unbounded_memory", "untyped_error"}
+    assert run.observed.grown < 200 * 1024 * 1024
