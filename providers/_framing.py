@@ -90,7 +90,7 @@ class Framing(ABC):
         """
 
     def end_before(self, blocks: Iterator[Block]) -> int:
-        """The place in the body before the last of the blocks that came last."""
+        """The place in the body where these begin, which are the last of the blocks that came last."""
         return self._end - sum(map(self._size, blocks))
 
     def _size(self, block: Block) -> int:

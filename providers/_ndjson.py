@@ -53,7 +53,7 @@ class NDJSONDecoder(Framing):
         return b"" if line.isspace() else line.removesuffix(b"\r")
 
     def end_before_line(self, lines: Iterator[bytes]) -> int:
-        """The place in the body before the last of the lines that came last."""
+        """The place in the body where these begin, which are the last of the lines that came last."""
         return self._read - len(self._tail) - sum(len(line) + 1 for line in lines)
 
     def blocks(self, data: bytes) -> list[Block]:

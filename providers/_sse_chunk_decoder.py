@@ -92,6 +92,7 @@ class SSEChunkDecoder(EventDecoder):
                 machine.finish(out)
 
     def _take_lines(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> None:
+        """Take lines as `_take` takes blocks, but for those that the machine takes together."""
         machine, take = self._machine, self._lines
         assert take is not None
         lines = iter(frames.lines(data))
