@@ -49,7 +49,7 @@ class ConsumerEdge:
         self._bytes = 0
         # What a waiting task is given: a chunk in its cell, or an empty cell, which means the end.
         self._receivers: dict[trio.lowlevel.Task, list[Chunk]] = {}
-        self._senders = trio.lowlevel.ParkingLot()
+        self._senders: trio.lowlevel.ParkingLot | None = None  # made when first needed
         self._ended = False
         self._error: StreamdError | None = None
         self._traceback: TracebackType | None = None
@@ -100,6 +100,8 @@ class ConsumerEdge:
     async def room(self) -> None:
         """Wait while the queue stands at the watermark; does not yield otherwise."""
         while self.full:
+            if self._senders is None:
+                self._senders = trio.lowlevel.ParkingLot()
             await self._senders.park()
 
     def end(self, error: StreamdError | None = None) -> None:
@@ -112,7 +114,8 @@ class ConsumerEdge:
         for task in self._receivers:
             trio.lowlevel.reschedule(task)
         self._receivers.clear()
-        self._senders.unpark_all()
+        if self._senders is not None:
+            self._senders.unpark_all()
 
     def receive_nowait(self) -> Chunk:
         """The next chunk, if there is one.

@@ -9,6 +9,7 @@ import trio
 
 from ._dynamic import DynamicSupervisor
 from ._events import Observer
+from ._signal import Signal
 from ._spec import AutoShutdown, Backoff, ChildSpec, RestartLimit, Strategy
 from ._supervisor import Supervisor
 
@@ -47,19 +48,19 @@ R = TypeVar("R", bound=Runnable)
 class _Service:
     """One supervisor running beside a body."""
 
-    __slots__ = ("body", "changed", "error", "scope", "supervisor")
+    __slots__ = ("body", "changed", "error", "over", "scope", "supervisor")
 
     def __init__(self, supervisor: Runnable, body: trio.CancelScope) -> None:
         self.supervisor = supervisor
         self.body = body
         self.scope = trio.CancelScope(shield=True)  # the body is over before the children are
         self.error: BaseException | None = None
-        self.changed = trio.Event()
+        self.over = False
+        self.changed = Signal()  # the children are ready, or the supervisor has ended
 
     def started(self, value: object = None) -> None:
         """The children are ready."""
         self.changed.set()
-        self.changed = trio.Event()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
@@ -69,13 +70,15 @@ class _Service:
         except BaseException as exc:  # noqa: BLE001 - raised by serve(), after the nursery
             self.error = exc
             self.body.cancel(f"its supervisor failed: {exc!r}")
+        self.over = True
         self.changed.set()
 
     async def stop(self) -> None:
         """Wait for an orderly stop; a cancellation hurries it."""
         self.supervisor.request_shutdown("the block was left")
         try:
-            await self.changed.wait()
+            while not self.over:
+                await self.changed.wait()
         except trio.Cancelled:
             self.scope.cancel("the block was cancelled while its supervisor stopped")
             raise

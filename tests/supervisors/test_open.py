@@ -15,6 +15,7 @@ from streamd.supervisors import (
     RestartLimitExceeded,
     open_supervisor,
 )
+from streamd.supervisors._open import serve
 
 
 async def test_the_body_begins_when_all_are_ready(diary: Any) -> None:
@@ -181,3 +182,32 @@ async def test_inside_a_child_the_block_is_part_of_its_tree(autojump_clock: Any)
     async with open_supervisor(ChildSpec(id="a", run=run), name="top"):
         pass
     assert paths == ["top/a/inner"]
+
+
+class Brief:
+    """What runs beside a body, and is ready and over before that is told of either."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    async def run(self, *, task_status: trio.TaskStatus[Any]) -> None:
+        """Be ready, and end."""
+        task_status.started(self)
+        if self.error is not None:
+            raise self.error
+
+    def request_shutdown(self, reason: str | None = None) -> None:
+        """It has ended."""
+
+
+@pytest.mark.parametrize("error", [None, ValueError("too soon")])
+async def test_ready_and_over_in_one_step(error: Exception | None, autojump_clock: Any) -> None:
+    """The body is told of both, and the end is not waited for again."""
+    with trio.fail_after(5):
+        if error is None:
+            async with serve(Brief(error)):
+                pass
+        else:
+            with pytest.raises(ValueError, match="too soon"):
+                async with serve(Brief(error)):
+                    pytest.fail("the body began")
