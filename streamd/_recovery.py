@@ -10,6 +10,7 @@ from msgspec import Struct
 from ._retry import Retry
 from .errors import (
     AuthenticationError,
+    ConnectFailed,
     NotAStream,
     NotFoundError,
     OverloadedError,
@@ -30,6 +31,10 @@ Step = Literal["read_on", "again", "another"]
 
 BROKEN = (TransportError, Truncated, SequenceGap)
 """Breaks after which a response may go on at the provider."""
+
+REFUSED = (ConnectFailed, AuthenticationError, QuotaError)
+"""Errors which, where they are for good, say nothing of the response that was to be read on: its request would fail so,
+too."""
 
 ANOTHER = (
     TransportError,
@@ -97,7 +102,9 @@ def _may_read_on(failed: Failed) -> bool:
 
 
 def _may_repeat(failed: Failed, retry: Retry) -> bool:
-    error = failed.error
+    error, unread = failed.error, failed.unread
+    if isinstance(unread, REFUSED) and not unread.retryable:
+        return False
     if isinstance(error, ONCE) and any(type(each) is type(error) for each in failed.earlier):
         return False
     return not failed.delivered or (retry.restart and not failed.acted)

@@ -14,6 +14,9 @@ from ._verdict import FindingName
 
 __all__ = ["judge_retries", "judge_tools", "seconds_asked"]
 
+_REFUSED = frozenset(("ConnectFailed", "AuthenticationError", "QuotaError"))
+"""What a request fails with for good, whatever it asks for."""
+
 
 def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
     """Whether tools ran only on closed and confirmed calls, with what those said, and once for each."""
@@ -53,8 +56,9 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
             yield "retried_non_retryable", f"attempt {after.number} reads on what failed at its provider"
         # Of two faults that struck it, one may hide the other: what either allows is allowed.
         final = {expected.final for expected in before.expect if expected.errors} == {True}
-        # A response that cannot be read on can be asked for anew.
+        # A response that cannot be read on can be asked for anew, but where that would be refused, too.
         anew = after.after is None and (before.after is not None or bool(before.broke))
+        anew = anew and not _is_refused(before)
         if final and not anew:
             why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
             yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
@@ -67,6 +71,12 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
         if wanted is not None and after.at - before.at < wanted - 1e-6:
             waited = after.at - before.at
             yield "retried_too_soon", f"attempt {after.number} came after {waited:g} s, not {wanted:g}"
+
+
+def _is_refused(attempt: Attempt) -> bool:
+    """Whether what was answered says nothing of the response that was to be read on, and will be said again."""
+    final = [error for expected in attempt.expect if expected.final for error in expected.errors]
+    return bool(final) and all(error.partition("/")[0] in _REFUSED for error in final)
 
 
 def _has_failed(attempt: Attempt) -> bool:
@@ -83,7 +93,8 @@ def _has_hole(attempt: Attempt) -> bool:
 
 def seconds_asked(attempt: Attempt) -> float | None:
     """The seconds that a refusal asked to wait for; None where it told none. Dates are read against its own."""
-    if attempt.reply.status < 300:
+    # A head that cannot be read tells nothing.
+    if attempt.reply.status < 300 or not attempt.delivery.head:
         return None
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = attempt.reply.header(name)

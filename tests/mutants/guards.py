@@ -362,7 +362,11 @@ GUARDS = (
                 "            trio.lowlevel.reschedule(task)\n            # So",
                 "            # So",
             ),
-            Edit("streamd/_handoff.py", "        for task in self._senders or ():\n", "        for task in ():\n"),
+            Edit(
+                "streamd/_handoff.py",
+                "        for task in self._senders or ():\n",
+                "        for task in ():\n",
+            ),
         ),
         (Strike(("use.unread_flood",)),),
     ),
@@ -717,6 +721,14 @@ GUARDS = (
         "        return True",
         in_background("prov.resume_404", app="streamd"),
         in_background("prov.resume_expired", app="streamd"),
+    ),
+    guard(
+        "refused is refused",
+        "a response is not asked for anew where reading it on failed as that would",
+        _RECOVERY,
+        "    if isinstance(unread, REFUSED) and not unread.retryable:",
+        "    if False:",
+        in_background("http.401 if request:2", "net.fin@event:2"),
     ),
     guard(
         "the break is the error",

@@ -13,9 +13,11 @@ from trio.testing import MockClock
 import streamd
 from streamd import (
     ActorCrashed,
+    AuthenticationError,
     BadRequestError,
     Chunk,
     ConfigError,
+    ConnectFailed,
     ConnectionLost,
     EventTooLarge,
     Message,
@@ -71,6 +73,7 @@ def shown(chunks: list[Chunk]) -> list[str | int]:
 
 
 LOST = ConnectionLost("lost")
+UNVERIFIED = ConnectFailed("no such server", retryable=False)
 GAP = SequenceGap("a hole")
 PAGE = NotAStream("a page")
 
@@ -95,6 +98,11 @@ PAGE = NotAStream("a page")
         (Failed(error=LOST, unread=OverloadedError("busy"), delivered=True), Retry(), ("read_on",)),
         (Failed(error=LOST, unread=BadRequestError("gone"), delivered=True), Retry(), ()),
         (Failed(error=LOST, unread=BadRequestError("gone")), Retry(), ("again",)),
+        (Failed(error=LOST, unread=AuthenticationError("no")), Retry(), ()),
+        (Failed(error=LOST, unread=AuthenticationError("no"), delivered=True), RESTART, ()),
+        (Failed(error=LOST, unread=UNVERIFIED), Retry(), ()),
+        (Failed(error=LOST, unread=UNVERIFIED, others=True), Retry(), ("another",)),
+        (Failed(error=LOST, unread=ConnectFailed("no")), Retry(), ("read_on", "again")),
         (Failed(error=PAGE), Retry(), ("again",)),
         (Failed(error=PAGE, earlier=(LOST, PAGE)), Retry(), ()),
         (Failed(error=PAGE, earlier=(LOST, PAGE), others=True), Retry(), ("another",)),

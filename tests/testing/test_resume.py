@@ -85,6 +85,15 @@ def test_a_response_that_is_gone_is_the_break_it_was() -> None:
         assert asked(run) == ["turn 1", "the rest of turn 1 after event 1", "turn 1"]
 
 
+@pytest.mark.parametrize("fault", ["http.401", "http.403", "http.402", "net.tls_bad_cert"])
+def test_a_response_is_not_asked_for_where_its_request_is_refused(fault: str) -> None:
+    """What reading on fails with for good, as its request would, is the end, though nothing was told."""
+    run = simulate(IN_BACKGROUND, HELLO, "net.fin@event:2", f"{fault} if request:2", wire=WIRE)
+    assert run.verdict.findings == ()
+    assert isinstance(run.observed.error, ConnectionLost)
+    assert len(asked(run)) == 2
+
+
 RESTARTS = streamd_app_with(retry=Retry(restart=True), extra_body=BACKGROUND)
 
 
