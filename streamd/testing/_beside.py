@@ -60,16 +60,20 @@ async def _other(
     """Hold a session of our own, that nobody answers."""
     limits = Timeouts(connect=None, first_chunk=None, idle=None, progress=None)
     client = httpx.AsyncClient(transport=_Nowhere(crash=beside.crash), trust_env=False)
+    begun = False
     async with client:
         try:
             async with runtime.open_session(
                 world.model, world.prompt, client=client, timeouts=limits, retry=None
             ) as session:
+                begun = True
                 task_status.started()
                 with trio.move_on_after(HELD if beside.places == "wait" else 3600):
                     await session.response()
         except StreamdError:
             pass  # it fails as it should, and that is its own affair
+        if not begun:
+            task_status.started()  # it has no more a key to send than the application has
 
 
 class _Nowhere(httpx.AsyncBaseTransport):

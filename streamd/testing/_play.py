@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 
+import msgspec
 from msgspec.structs import replace
+
+from streamd.errors import ConfigError
 
 from ._catalogue import kind_named
 from ._delivery import delivery_of
@@ -29,6 +33,7 @@ __all__ = ["Play"]
 
 _EARLY: tuple[Phase, ...] = ("connect", "request")
 _LATE: tuple[Phase, ...] = ("head", "body", "after")
+_NOTHING_LEFT = (ValueError, LookupError, StopIteration, struct.error, msgspec.MsgspecError)
 _STAGED: tuple[Phase, ...] = ("tool", "consumer", "runtime")
 
 
@@ -212,8 +217,15 @@ class Play:
                     self._broken.add((turn, place))
             else:
                 continue
+            try:
+                reply = apply(reply, self._strike(place, number, turn, after, before))
+            except _NOTHING_LEFT as error:
+                if isinstance(error, ConfigError) or not struck:
+                    raise
+                # Another fault has left nothing that this one could strike: a redirect has no events.
+                self.note(f"{fault} finds nothing to strike")
+                continue
             struck.append(place)
-            reply = apply(reply, self._strike(place, number, turn, after, before))
         return reply, tuple(sorted(struck))
 
     def _strike(

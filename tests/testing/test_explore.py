@@ -202,3 +202,24 @@ def test_a_line_for_the_shell_makes_the_same_run():
     assert "--world decode" in str(alone.command(hasty))
     assert alone.play(streamd_app).verdict.ok
     assert Case(HELLO).command(streamd_app) is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "wire"),
+    [
+        (("http.gzip_cut@event:1", "sse.bom_mid x*"), "bedrock-invoke"),
+        (("http.redirect_307=unreadable", "json.unknown_field x*"), "bedrock-converse"),
+        (("http.redirect_301=same", "prov.finish_twice x*"), "anthropic-messages"),
+        (("json.invalid_after_finish", "json.duplicate_keys x*"), "cohere-v2"),
+        (("http.204_on_stream", "sse.array_bom x2"), "gemini-array"),
+        (("http.402_retry_after=7", "h1.two_content_lengths x2"), "gemini-array"),
+        (("http.429_retry_after=600 x2", "h1.garbage_status=icy x*"), "openai-chat"),
+        (("sec.secret_in_url=password x*", "rt.shutdown_with_n_live=20"), "bedrock-converse"),
+        (("sec.bad_key=del", "rt.sibling_crash"), "openai-chat"),
+        (("http.400", "prov.two_finishes x*"), "openai-chat"),
+    ],
+)
+def test_faults_that_leave_nothing_to_each_other_are_survived(plan: tuple[str, ...], wire: str) -> None:
+    """Where one takes away what the other strikes, that one does not; and nobody is blamed for it."""
+    for scenario in NAMED.values():
+        assert simulate(streamd_app, scenario, *plan, wire=wire).verdict.findings == ()
