@@ -24,7 +24,7 @@ from ._outlet import Outlet
 from ._recorder import Recorder
 from ._timers import Clock
 from ._turn import PRELUDE, Turn
-from .errors import ConnectionLost, EncodingRefused, RedirectRefused, StreamdError
+from .errors import ConnectionLost, EncodingRefused, Phase, RedirectRefused, StreamdError
 
 __all__ = ["Parser"]
 
@@ -94,10 +94,15 @@ class Parser:
                 while self._turn.ended_at is None:
                     with self._clock.watch() as stretch:
                         await self._take_all(events)
-                    if stretch.cancelled_caught and (stalled := self._clock.stalled()):
+                    if stretch.cancelled_caught and (stalled := self._clock.stalled(self._phase)):
                         self.lose(stalled)
             finally:
                 self._reply()
+
+    @property
+    def _phase(self) -> Phase:
+        """What a silence falls into: the wait for the response's head, or for its body."""
+        return "headers" if self._turn.status == "init" else "stream"
 
     async def _take_all(self, events: Handoff[ParserInput]) -> None:
         """Take in events to the end of the response. It can be left at any wait, and gone on with."""

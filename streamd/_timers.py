@@ -122,8 +122,12 @@ class Clock:
         self._scope = trio.CancelScope(deadline=self._look_at())
         return self._scope
 
-    def stalled(self) -> Stalled | None:
-        """The error of the timer that has fired, after a stretch of waiting; None if the silence is no longer."""
+    def stalled(self, phase: Phase) -> Stalled | None:
+        """The error of the timer that has fired, after a stretch of waiting; None if the silence is no longer.
+
+        Args:
+            phase: How far the response has come.
+        """
         now, limits = self._now(), self._timeouts
         assert self._scope is not None
         # Nothing ran: a call blocked, or the machine was suspended. What came meanwhile is yet to be read.
@@ -135,7 +139,6 @@ class Clock:
             due, which = self._total_at, "total"
         if now < due:
             return None
-        phase: Phase = "stream" if self._byte_at < math.inf else "headers"
         return Stalled(which, getattr(limits, which), phase=phase)
 
     def _look_at(self) -> float:

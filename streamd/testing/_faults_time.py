@@ -113,10 +113,16 @@ def _cancel_then(stage: Stage, strike: Strike) -> Stage:
     return replace(stage, cancel_after=min(stage.cancel_after, strike.number(5.0)))
 
 
-def _silent(delivery: Delivery, strike: Strike) -> Expect:
-    """Which timer fires is told by what came: no output at all, or some."""
-    timers = ("Stalled(idle)",) if delivery.produced else ("Stalled(first_chunk)", "Stalled(idle)")
-    return Expect(timers)
+def _silent(delivery: Delivery, _strike: Strike) -> Expect:
+    """Which timer fires is told by what came: no output at all, or some. So is the phase: no head, or one."""
+    phase = "stream" if delivery.head else "headers"
+    idle, first = f"Stalled(idle)/{phase}", f"Stalled(first_chunk)/{phase}"
+    return Expect((idle,) if delivery.produced else (first, idle))
+
+
+def _barely_begun(delivery: Delivery, _strike: Strike) -> Expect:
+    """The head came, or was lost to another fault; and no output."""
+    return Expect((f"Stalled(first_chunk)/{'stream' if delivery.head else 'headers'}",))
 
 
 def _leapt(_delivery: Delivery, strike: Strike) -> Expect:
@@ -169,7 +175,7 @@ TIME: tuple[FaultKind, ...] = (
         summary="The server reads the request, and says nothing at all.",
         phase="head",
         retry="R1",
-        expect=fails_with("Stalled(first_chunk)"),
+        expect=fails_with("Stalled(first_chunk)/headers"),
         apply=_mute,
     ),
     FaultKind(
@@ -177,7 +183,7 @@ TIME: tuple[FaultKind, ...] = (
         summary="The server sends the head of an answer, and nothing of its body.",
         phase="body",
         retry="R3",
-        expect=fails_with("Stalled(first_chunk)"),
+        expect=_barely_begun,
         apply=_before_the_first,
     ),
     _row(

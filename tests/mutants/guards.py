@@ -474,6 +474,14 @@ GUARDS = (
         "time.stall_before_headers",
     ),
     guard(
+        "phase of a silence",
+        "a silence after the head is none before it",
+        "streamd/_parser.py",
+        '        return "headers" if self._turn.status == "init" else "stream"',
+        '        return "stream" if self._turn.bytes_received else "headers"',
+        "time.stall_first_event",
+    ),
+    guard(
         "idle timer",
         "a body that falls silent is given up",
         "streamd/_timers.py",

@@ -15,13 +15,13 @@ SHORT = Timeouts(first_chunk=10.0, idle=5.0, progress=20.0)
 async def watched(
     clock: Clock, waiting: Callable[[], Awaitable[object]] = trio.sleep_forever
 ) -> Stalled | None:
-    """Wait as a parser does, in stretches of the clock's; the error of the timer that fired, None for the wait's end."""
+    """Wait as a parser does, in stretches of the clock's; the error that fired, None for the wait's end."""
     while True:
         with clock.watch() as stretch:
             await waiting()
         if not stretch.cancelled_caught:
             return None
-        if stalled := clock.stalled():
+        if stalled := clock.stalled("headers"):
             return stalled
 
 

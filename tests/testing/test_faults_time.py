@@ -24,20 +24,24 @@ def test_streamd_survives_on_every_wire(kind: FaultKind, wire: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "which", "seconds"),
+    ("fault", "which", "seconds", "phase"),
     [
-        ("time.stall_before_headers", "first_chunk", 120),
-        ("time.stall_first_event", "first_chunk", 120),
-        ("time.stall_between_events@event:2", "idle", 60),
-        ("time.keepalive_forever@event:3", "progress", 300),
+        ("time.stall_before_headers", "first_chunk", 120, "headers"),
+        ("time.stall_first_event", "first_chunk", 120, "stream"),
+        ("time.stall_between_events@event:2", "idle", 60, "stream"),
+        ("time.keepalive_forever@event:3", "progress", 300, "stream"),
     ],
 )
-def test_the_timer_that_fired_is_named(fault: str, which: str, seconds: float) -> None:
-    """Silence before the first output, silence, and noise without output are three timers; each fires on time."""
+def test_the_timer_that_fired_is_named(fault: str, which: str, seconds: float, phase: str) -> None:
+    """Silence before the first output, silence, and noise without output are three timers; each fires on time.
+
+    The error's phase is `headers` only where the head had not come.
+    """
     run = simulate(streamd_app_with(retry=None), HELLO, f"{fault} x*")
     error = run.observed.error
     assert isinstance(error, Stalled)
     assert (error.which, error.seconds, run.observed.took) == (which, seconds, seconds)
+    assert error.phase == phase
 
 
 @pytest.mark.parametrize("wire", [name for name in WIRES if name != "gemini"])
