@@ -28,7 +28,7 @@ class ExecutedTools:
     def __init__(self) -> None:
         # The number on the wire and the tool of each call, in order.
         self._calls: list[tuple[object, str]] = []
-        self._answered: set[int] = set()
+        self._answered: list[int] = []
 
     def add(self, entries: list[Any], out: list[Chunk]) -> None:
         """Tell of calls and results not told before.
@@ -51,7 +51,7 @@ class ExecutedTools:
             place = self._calls.index(known)
             result = next((entry[field] for field in _RESULTS if entry.get(field)), None)
             if result is not None and place not in self._answered:
-                self._answered.add(place)
+                self._answered.append(place)
                 out.append(ServerToolResult(f"executed_{place}", name, result, WIRE, entry))
 
 

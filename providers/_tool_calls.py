@@ -78,7 +78,7 @@ class ToolCallAssembly:
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._latest: dict[int | None, _Call] = {}
-        self._touched: set[int] = set()
+        self._touched: list[int] = []
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -113,7 +113,7 @@ class ToolCallAssembly:
             call.id = shown_id = id_
         shown_name = self._take_name(call, name or "")
         fragment = self._take_arguments(call, arguments)
-        self._touched.add(call.index)
+        self._touched.append(call.index)
         return ToolCallDelta(call.index, shown_id, shown_name, fragment)
 
     def settle(self, place: int, arguments: str) -> None:

@@ -84,8 +84,9 @@ class Opening:
                 for provider, model in models
             ]
             async with OwnClient() if given is None else nullcontext(given) as http:
-                plan = self._plan_for(served, self.id or name)
-                async with run_plan(*staged(plan, http), self._high_watermark) as running:
+                plan, high_watermark = self._plan_for(served, self.id or name), self._high_watermark
+                del self, models, served  # the plan has what is needed of them, for as long as the session lives
+                async with run_plan(*staged(plan, http), high_watermark) as running:
                     yield running
 
 
