@@ -173,7 +173,7 @@ def budgets(run: Run) -> str:
     rows = [
         [
             each["says"],
-            "" if each["measured"] is None else f"{rounded(each['measured'])} {each['unit']}",
+            "" if each["measured"] is None else f"{each['measured']:.4g} {each['unit']}",
             f"{each['most']:.3g} {each['unit']}",
             verdict[each["kept"]],
         ]

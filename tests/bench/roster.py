@@ -33,7 +33,7 @@ PEERS = {
     "httpx": Peer("httpx_trio", "httpx on trio", "trio, httpx", ("httpx",), rounds=1),
     "httpx2": Peer("httpx2_trio", "httpx2 on trio", "trio, httpx2", ("httpx2",)),
     "openai": Peer("openai_asyncio", "openai", "openai", ("openai",), rounds=3),
-    "anthropic": Peer("anthropic_asyncio", "anthropic", "anthropic", ("anthropic",)),
+    "anthropic": Peer("anthropic_asyncio", "anthropic", "anthropic", ("anthropic",), rounds=1),
     "litellm": Peer("litellm_asyncio", "litellm", "litellm", ("litellm",), rounds=1, share=2, apart=True),
     "pydantic-ai": Peer(
         "pydantic_asyncio", "pydantic-ai", "pydantic_ai", ("pydantic-ai-slim",), rounds=1, share=2

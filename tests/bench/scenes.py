@@ -82,7 +82,7 @@ SCENES = (
     Scene("turns tls", "turns", 200, 3, FIREHOSE, secure=True, peers=OPENERS[:-2], rounds=2),
     Scene("tools", "tools", 60, 4, FIREHOSE, peers=(*FEW, "openai", "pydantic-ai")),
     Scene("leave 1000", "leave", 1_000, 1_000, 4_000, peers=(*FEW, "aiohttp")),
-    Scene("leave 100", "leave", 100, 1_000, 400, peers=ALL, rounds=1),
+    Scene("leave 100", "leave", 100, 1_000, 400, peers=SDKS, rounds=1),
 )
 
 
@@ -90,9 +90,9 @@ def _shorter(scene: Scene) -> Scene:
     shorter = replace(scene, rounds=1, peers=BRIEFLY.get(scene.name, FEW))
     if scene.plan in ("turns", "tools"):
         return replace(shorter, streams=scene.streams // 4)
-    return (
-        shorter if scene.plan == "leave" else replace(shorter, chunks=max(2, scene.burst, scene.chunks // 4))
-    )
+    if scene.streams == 1_000:
+        return shorter
+    return replace(shorter, chunks=max(scene.burst, scene.chunks // 4))
 
 
 BRIEFLY = {
