@@ -8,17 +8,19 @@ from collections.abc import Callable, Sequence
 
 from streamd.providers import WIRES, Chunk, Decoder, Stop, StreamdError, Text, Thinking, ToolCall
 
+from ._catalogue import kind_named
 from ._checked import check_scenario
 from ._fault import FaultLike, plan_of
 from ._judge import judge
 from ._observation import Observation, ToolRunSeen
-from ._play import Play
+from ._play import STAGED, Play
 from ._render import wire_named
 from ._reply import Reply
 from ._repro import repro_line
 from ._run import Run
 from ._scenario import Scenario
 from ._trace import Attempt, Trace
+from ._unpack import CannotUnpack, unpacked
 
 __all__ = ["decode"]
 
@@ -34,7 +36,8 @@ def decode(
 
     There is no HTTP and no time: faults of connections count by the bytes that come before them, those of refusals and
     of time by what is left of the body. A body that ends as HTTP says a body ends is closed, one that is cut is not:
-    its turn is complete where the decoder says that it is `terminal`.
+    its turn is complete where the decoder says that it is `terminal`. One that is compressed is unpacked as far as
+    that goes, and what cannot be is cut. Faults of the application strike nothing, as there is none.
 
     Args:
         scenario: The conversation. Of several turns the first that fails is the last.
@@ -49,7 +52,8 @@ def decode(
     faults, spoken, trace = plan_of(plan), wire_named(wire), Trace()
     check_scenario(scenario)
     made = WIRES[spoken.decoder] if decoder is None else decoder
-    play = Play(scenario, faults, spoken, seed, trace, lambda: 0.0)
+    striking = tuple(fault for fault in faults if kind_named(fault.name).phase not in STAGED)
+    play = Play(scenario, striking, spoken, seed, trace, lambda: 0.0)
     observed = Observation(streams=True, thinks=True)
     for turn in range(1, len(scenario.turns) + 1):
         attempt = play.answer(turn)
@@ -74,12 +78,16 @@ def _pieces(reply: Reply, size: int, rng: random.Random) -> list[bytes]:
 
 def _take_in(observed: Observation, attempt: Attempt, decoder: Decoder, pieces: Sequence[bytes]) -> None:
     observed.finished = False
+    cut = attempt.delivery.end != "clean" or any(edit.fatal for edit in attempt.reply.edits)
     try:
-        for piece in pieces:
-            _note(observed, decoder.feed(piece))
-            if decoder.done:
-                return
-        if attempt.delivery.end == "clean" or decoder.terminal:
+        try:
+            for piece in unpacked(pieces, attempt.reply.header("content-encoding")):
+                _note(observed, decoder.feed(piece))
+                if decoder.done:
+                    return
+        except CannotUnpack:
+            cut = True
+        if decoder.terminal or not cut:
             _note(observed, decoder.close())
     except StreamdError as error:
         _note(observed, error.chunks)

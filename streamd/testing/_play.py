@@ -29,12 +29,13 @@ from ._turn import Turn
 from ._wire import Wire
 from ._wire_event import WireEvent
 
-__all__ = ["Play"]
+__all__ = ["STAGED", "Play"]
 
 _EARLY: tuple[Phase, ...] = ("connect", "request")
 _LATE: tuple[Phase, ...] = ("head", "body", "after")
 _NOTHING_LEFT = (ValueError, LookupError, StopIteration, struct.error, msgspec.MsgspecError)
-_STAGED: tuple[Phase, ...] = ("tool", "consumer", "runtime")
+STAGED: tuple[Phase, ...] = ("tool", "consumer", "runtime")
+"""The phases of the faults that strike the application itself."""
 
 
 class Play:
@@ -89,7 +90,7 @@ class Play:
         for place, kind in enumerate(self._kinds):
             strike = self._strike(place, 0, 0)
             stage = kind.stage(stage, strike)
-            if kind.phase in _STAGED:
+            if kind.phase in STAGED:
                 self._trace.staged += (kind.expect(unasked, strike),)
         return stage
 
@@ -250,7 +251,7 @@ class Play:
         kept: bool = False,
     ) -> Attempt:
         delivery = delivery_of(reply)
-        staged = (place for place, kind in enumerate(self._kinds) if kind.phase in _STAGED)
+        staged = (place for place, kind in enumerate(self._kinds) if kind.phase in STAGED)
         places = (*struck, *staged)
         expect = tuple(
             self._kinds[place].expect(delivery, self._strike(place, number, turn, after)) for place in places

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamd.testing import CATALOGUE, HELLO, NAMED, WIRES, decode, render
+from streamd.testing import CATALOGUE, HELLO, NAMED, ONE_TOOL, WIRES, decode, render
+from streamd.testing._cases import variants
 
 ALL = pytest.mark.parametrize("wire", WIRES)
 
@@ -56,3 +57,35 @@ def test_a_decoder_survives_faults_of_the_body(wire: str, name: str) -> None:
         for value in CATALOGUE[name].values or ("",):
             fault = name + (f"={value}" if value else "")
             assert decode(NAMED["one_tool"], fault, wire=wire, seed=seed).verdict.findings == ()
+
+
+@pytest.mark.parametrize("wire", ["openai-chat", "gemini-array", "ollama-chat", "bedrock-converse"])
+def test_no_fault_is_held_against_a_decoder(wire: str) -> None:
+    """Every fault of the catalogue, at its places and with its values; those of the application strike nothing."""
+    found = {
+        str(fault): run.verdict.findings
+        for kind in CATALOGUE.values()
+        if kind.on(wire)
+        for fault in variants(kind)
+        if (run := decode(ONE_TOOL, fault, wire=wire)).verdict.findings
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("fault", ["http.gzip", "http.deflate", "http.unknown_encoding"])
+def test_what_is_compressed_is_unpacked(fault: str) -> None:
+    """There is no HTTP to do it; a coding that nobody knows is none."""
+    run = decode(HELLO, fault, seed=3)
+    assert run.verdict.ok
+    assert run.observed.text == HELLO.turns[0].text
+    assert run.observed.finished
+
+
+@pytest.mark.parametrize("fault", ["http.gzip_corrupt@event:3", "http.gzip_bomb", "http.br", "http.zstd"])
+def test_what_cannot_be_unpacked_is_cut(fault: str) -> None:
+    """What came before it is decoded, and nothing says that the answer is complete."""
+    for seed in range(5):
+        run = decode(HELLO, fault, seed=seed)
+        assert run.verdict.ok
+        assert (run.observed.finished, run.observed.error) == (False, None)
+        assert run.observed.text == ("Hello, w\u00f6rld" if "corrupt" in fault else "")
