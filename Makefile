@@ -2,7 +2,7 @@
 #   PYTHON=python3.13   the interpreter of a new environment (3.11 or newer; found by itself when not given)
 #   UV=                 do without uv although it is on PATH
 #   N=1000  so many seeds for each of `make faults`
-#   PROMPT="..."        what `make demo` asks;  QUICK=1  a short `make bench`
+#   PROMPT="..."        what `make demo` asks;  QUICK=1  a short `make bench`;  ARGS=--strict  one that fails on a missed budget
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -66,7 +66,7 @@ fmt: .venv/.dev ## format the code, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
 bench: .venv-bench/.ready .venv-bench-litellm/.ready ## what it costs, beside a bare socket, httpx and the SDKs (QUICK=1: shorter)
-	@echo 'bench: server on one core, one client at a time on another; some nine minutes, and one with QUICK=1'
+	@echo 'bench: server on one core, one client at a time on another; some nine minutes, or one and a half with QUICK=1'
 	@.venv-bench/bin/python tests/bench --litellm .venv-bench-litellm/bin/python $(if $(QUICK),--quick,--write) $(ARGS)
 
 perfguard: .venv/.dev ## what a chunk costs in steps, calls and instructions, held against committed counts (ARGS=--renew)

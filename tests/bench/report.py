@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,6 @@ def _versions(pythons: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, peer in PEERS.items():
         command = [pythons[name], "-c", VERSIONS, *peer.distributions]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        found |= json.loads(done.stdout) if done.returncode == 0 else {}
+        with suppress(OSError, subprocess.CalledProcessError):
+            found |= json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return dict(sorted(found.items()))
