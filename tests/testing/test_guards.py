@@ -9,6 +9,7 @@ import pytest
 from streamd import Text, open_session
 from streamd.testing import HELLO, ONE_TOOL, World, simulate, streamd_app
 from tests.mutants.guards import GUARDS, Guard
+from tests.mutants.table import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +19,12 @@ def test_a_guard_is_where_the_list_says(guard: Guard) -> None:
     """The text that stands for a guard is in its file exactly once; otherwise the list is to be mended."""
     for edit in guard.edits:
         assert (ROOT / edit.file).read_text("utf-8").count(edit.old) == 1, edit.file
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+def test_a_mutant_is_where_the_table_says(mutant: Mutant) -> None:
+    """The text that a mutant replaces in the supervision library is in its file exactly once."""
+    assert (ROOT / "supervisors" / mutant.file).read_text("utf-8").count(mutant.old) == 1
 
 
 def test_the_guards_have_names_of_their_own() -> None:
