@@ -77,6 +77,7 @@ class ConsumerEdge:
         """How many tasks wait to receive."""
         return len(self._receivers)
 
+    @trio.lowlevel.enable_ki_protection
     def push(self, chunks: Sequence[Chunk], size: int = 0) -> bool:
         """Queue chunks that came in so many bytes, without waiting for room; True if it is full now.
 
@@ -104,6 +105,7 @@ class ConsumerEdge:
                 self._senders = trio.lowlevel.ParkingLot()
             await self._senders.park()
 
+    @trio.lowlevel.enable_ki_protection
     def end(self, error: StreamdError | None = None) -> None:
         """Say that nothing more comes, and why; the first call counts."""
         if self._ended:
@@ -117,6 +119,7 @@ class ConsumerEdge:
         if self._senders is not None:
             self._senders.unpark_all()
 
+    @trio.lowlevel.enable_ki_protection
     def receive_nowait(self) -> Chunk:
         """The next chunk, if there is one.
 
@@ -139,6 +142,7 @@ class ConsumerEdge:
         # Raised once more, it would pile the next traceback on the last.
         raise self._error.with_traceback(self._traceback)
 
+    @trio.lowlevel.enable_ki_protection
     async def receive(self) -> Chunk:
         """The next chunk, waited for; ends as `receive_nowait` does. Cancelling takes no chunk."""
         await trio.lowlevel.checkpoint_if_cancelled()

@@ -29,6 +29,7 @@ class Handoff(Generic[T]):
         self._given: T | None = None
         self._senders: dict[trio.lowlevel.Task, T] | None = None  # made when first needed
 
+    @trio.lowlevel.enable_ki_protection
     def send_nowait(self, value: T) -> None:
         """Give the value to the receiver, which waits for it.
 
@@ -43,6 +44,7 @@ class Handoff(Generic[T]):
         self._given = value
         trio.lowlevel.reschedule(receiver)
 
+    @trio.lowlevel.enable_ki_protection
     async def send(self, value: T) -> None:
         """Give the value to the receiver, and wait until it takes it. Cancelling takes the value back.
 
@@ -68,6 +70,7 @@ class Handoff(Generic[T]):
             del senders[task]
             raise trio.BrokenResourceError
 
+    @trio.lowlevel.enable_ki_protection
     async def receive(self) -> T:
         """The next value, waited for. Cancelling takes none.
 
@@ -95,6 +98,7 @@ class Handoff(Generic[T]):
         self._receiver = None
         return trio.lowlevel.Abort.SUCCEEDED
 
+    @trio.lowlevel.enable_ki_protection
     def close(self) -> None:
         """End the channel: nothing more is given, not by those who wait either. Idempotent."""
         if self._closed:

@@ -23,14 +23,19 @@ class TCPStream(trio.abc.Stream):
         stream: Connected. Its socket is taken over, and it cannot be used any more.
     """
 
+    @trio.lowlevel.enable_ki_protection
     def __init__(self, stream: trio.SocketStream) -> None:
-        self._socket = socket.socket(fileno=stream.socket.detach())
+        below = stream.socket
+        # Its kind would be asked for otherwise, which the system may not tell of a connection that broke.
+        self._socket = socket.socket(below.family, below.type, below.proto, below.detach())
         self._socket.settimeout(0)
         self._fd = self._socket.fileno()  # negative once it is closed
         self._emptied = True
 
     def is_still(self) -> bool:
         """Whether it is open with nothing on it to be read."""
+        if self._fd < 0:
+            return False
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         return not poll.poll(0)
@@ -92,6 +97,7 @@ class TCPStream(trio.abc.Stream):
             raise trio.ClosedResourceError
         await trio.lowlevel.wait_writable(self._fd)
 
+    @trio.lowlevel.enable_ki_protection
     async def aclose(self) -> None:
         """Close the connection; whoever waits on it gets `trio.ClosedResourceError`."""
         if self._fd >= 0:

@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
+import trio
+
 from streamd.supervisors import ChildSpec, RestartLimit, SupervisionError, Supervisor, open_supervisor
 
 from ._conversation import Conversation
@@ -41,10 +43,12 @@ class Closing(AbstractAsyncContextManager[Session]):
         self._running = running
         self._session: Session | None = None
 
+    @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> Session:
         session = self._session = (await self._running.__aenter__()).session
         return session
 
+    @trio.lowlevel.enable_ki_protection
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:

@@ -85,6 +85,7 @@ class _Service:
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def serve(supervisor: R) -> AsyncGenerator[R, None]:
     """Run a supervisor beside the body of a block; see `open_supervisor` for what leaves it."""
     service: _Service | None = None

@@ -17,6 +17,7 @@ class Signal:
         self._set = False
         self._waiter: trio.lowlevel.Task | None = None
 
+    @trio.lowlevel.enable_ki_protection
     def set(self) -> None:
         """Wake the waiter, or let the next `wait` return at once."""
         if self._waiter is None:
@@ -25,6 +26,7 @@ class Signal:
             trio.lowlevel.reschedule(self._waiter)
             self._waiter = None
 
+    @trio.lowlevel.enable_ki_protection
     async def wait(self) -> None:
         """Return once the signal is set, and clear it. Not a checkpoint if it is set already."""
         if self._set:

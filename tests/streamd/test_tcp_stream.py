@@ -117,3 +117,11 @@ async def test_it_tells_whether_it_lies_still() -> None:
     while stream.is_still():
         await trio.lowlevel.checkpoint()
     await stream.aclose()
+
+
+async def test_one_that_was_closed_is_not_still() -> None:
+    """It cannot be used any more, and to ask is no mistake."""
+    stream, peer = await over_tcp()
+    with peer:
+        await stream.aclose()
+        assert not stream.is_still()
