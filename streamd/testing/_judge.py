@@ -12,6 +12,7 @@ from ._delivery import Delivery
 from ._expect import Expect, is_among, label
 from ._judge_errors import judge_told
 from ._judge_promised import judge_promised_retries, judge_second_chances
+from ._judge_results import judge_results
 from ._judge_tools import judge_retries, judge_tools
 from ._observation import Observation
 from ._shown import shown
@@ -57,6 +58,7 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
     valid = _valid(observed, attempts)
     found = [*_ending(observed, trace), *_text(observed, valid), *_reasoning(observed, valid)]
     found += [*_usage(observed, attempts), *judge_tools(observed, attempts)]
+    found += [*judge_results(observed, attempts)]
     found += [*judge_retries(attempts), *judge_second_chances(attempts)]
     found += [*judge_promised_retries(observed, attempts)]
     found += [*_leaks(observed, key)]

@@ -25,13 +25,14 @@ def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[
     closed = {call.id: call for call in given if call.id}
     # A call without an id of its own has whatever id a client gives it.
     nameless = [(call.name, call.arguments) for call in given if not call.id]
-    runs = Counter(run.id for run in observed.tools)
+    runs: Counter[str] = Counter()
     for run in observed.tools:
         call = closed.get(run.id)
         said = run.name, run.arguments
         if said in nameless and (call is None or said != (call.name, call.arguments)):
             nameless.remove(said)
             continue
+        runs[run.id] += 1
         if call is None:
             yield "ran_incomplete_tool", f"{run.name} ran for the call {run.id!r}, which never came whole"
         elif said != (call.name, call.arguments):

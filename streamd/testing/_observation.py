@@ -14,12 +14,16 @@ __all__ = ["Observation", "ToolRunSeen"]
 
 @dataclass(frozen=True)
 class ToolRunSeen:
-    """One run of a tool: the call it was for, what it was called with, and when."""
+    """One run of a tool: the call it was for, what it was called with, when, and what it answered.
+
+    `answer` is None where it failed, or was not waited for.
+    """
 
     id: str
     name: str
     arguments: dict[str, Any]
     at: float
+    answer: str | None = None
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Observation:
     voided: bool = False
     """Whether it took back what it had of the last turn, and has told nothing of that since."""
     tools: list[ToolRunSeen] = field(default_factory=list[ToolRunSeen])
+    in_order: bool = False
+    """Whether it says that it tells the results of a turn's calls in the calls' order."""
     finished: bool = False
     reason: StopReason | None = None
     """Why the answer ended by its account; None where it does not say."""

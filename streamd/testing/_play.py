@@ -19,6 +19,7 @@ from ._kept import Kept
 from ._kind import Phase, Strike
 from ._render import render
 from ._reply import Reply
+from ._results import ResultTold, results_in
 from ._resuming import ReadOn, Resuming
 from ._scenario import Scenario
 from ._script import opening, script
@@ -81,6 +82,7 @@ class Play:
         self._turn = 1
         self._kept = Kept()
         self._broken: set[tuple[int, int]] = set()  # turns, and the places of the faults that struck them
+        self._results: tuple[ResultTold, ...] | None = None
         self._opened: dict[int, tuple[Reply, tuple[int, ...]]] = {}
 
     def stage(self) -> Stage:
@@ -123,12 +125,14 @@ class Play:
             self.note(f"connection {connection + 1} was stale: the request on it is not answered")
             return (CLOSE,)
         resuming, kept = self._wire.resuming, False
+        self._results = None
         # A request that was not read is taken for one for the turn that was asked for last.
         asked = self._kept.asked_unread(self._turn) if request is None else None
         if request is not None and resuming is not None and request.method == "GET":
             asked = resuming.asked(request.target)
         if asked is None and request is not None and request.body:
             self._turn = min(self._wire.answered(request.body) + 1, len(self._turns))
+            self._results = results_in(request.body)
             kept = resuming is not None and resuming.keeps(request.body)
         if asked is None or resuming is None:
             reply = self.answer(self._turn, connection, kept=kept).reply
@@ -266,6 +270,7 @@ class Play:
             alone=delivery,
             after=after,
             kept=kept,
+            results=self._results if turn is not None and after is None else None,
             broke=self._kept.broke() if after is not None or turn is None else (),
             expect=expect,
             rules=tuple(self._kinds[place].retry for place in places),

@@ -118,10 +118,11 @@ class Served:
 
     def ran_tool(self, id: str, name: str, arguments: dict[str, Any]) -> str:  # noqa: A002 - the providers' own word
         """Report that a tool ran, and get what the scenario says that it answers; from any thread and event loop."""
-        self.world.observed.tools.append(ToolRunSeen(id, name, dict(arguments), self._clock()))
-        self.trace.add(self._clock(), "tool", f"{name} ran for {id}")
         calls = (call for turn in self.scenario.turns for call in turn.calls)
-        return next((call.result for call in calls if call.id == id), "done")
+        answer = next((call.result for call in calls if call.id == id), "done")
+        self.world.observed.tools.append(ToolRunSeen(id, name, dict(arguments), self._clock(), answer))
+        self.trace.add(self._clock(), "tool", f"{name} ran for {id}")
+        return answer
 
     async def wait_closed(self) -> None:
         """Wait until every connection made so far has ended, here or there. Cancelling this changes nothing."""

@@ -39,6 +39,7 @@ async def _run(world: World, options: dict[str, Any]) -> None:
         async with _open(world, options) as session:
             world.ends_with(session.cancel)
             world.said("")
+            world.answers_in_order()
             retry = options.get("retry", Retry())
             if "fallback" not in options:
                 world.asks_again(retry.max_retries if isinstance(retry, Retry) else 0)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from ._delivery import Delivery
 from ._expect import Expect
 from ._reply import Reply
+from ._results import ResultTold
 
 __all__ = ["Attempt", "Trace", "TraceEvent"]
 
@@ -40,6 +41,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
         kept: Whether the provider keeps the response.
         broke: The errors in which the run may end, besides, where a response could not be read on, or failed at its
             provider: those of the attempts before.
+        results: The results of tools in the request's body; None where there was none to look at.
         expect: What each of those faults expects of a run of which this is the last attempt, and each that strikes the
             application itself.
         rules: Whether a client may try again after each of them, in the same order: their `FaultKind.retry`.
@@ -55,6 +57,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     after: int | None = None
     kept: bool = False
     broke: tuple[str, ...] = ()
+    results: tuple[ResultTold, ...] | None = None
     expect: tuple[Expect, ...] = ()
     rules: tuple[str, ...] = ()
 

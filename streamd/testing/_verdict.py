@@ -20,6 +20,7 @@ FindingName = Literal[
     "untyped_error",
     "ran_incomplete_tool",
     "double_tool",
+    "wrong_tool_result",
     "retried_too_soon",
     "retried_non_retryable",
     "never_retried",
@@ -38,6 +39,7 @@ answer was complete, and it failed. `wrong_finish`: it gave another reason for t
 it failed with an error that says something else than what happened. `wrong_usage`: it counted other tokens than came.
 `untyped_error`: the error is one of the libraries below, or does not say in which phase it happened.
 `ran_incomplete_tool`: a tool ran on a call that was not whole and confirmed. `double_tool`: it ran twice for one call.
+`wrong_tool_result`: the model was told something else than the tool answered, nothing, or not in the calls' order.
 `retried_too_soon`: it did not wait as long as it was asked to. `retried_non_retryable`: it asked again where that
 cannot help, or oftener than it says. `never_retried`: it failed where it says that it asks again. `hung`: it did not
 end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import keyword
+import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, cast, final
 
 import trio
@@ -118,6 +120,10 @@ class World:
         """Say how often, in all, it repeats what failed before any output, and may succeed: that is then expected."""
         self.observed.retries = times
 
+    def answers_in_order(self) -> None:
+        """Say that it tells the results of a turn's calls in the order of the calls: that is then expected."""
+        self.observed.in_order = True
+
     def took_back(self) -> None:
         """Report that what was said and thought of the turn under way is void, as the turn starts again."""
         said, thought = self._turn_began
@@ -168,9 +174,15 @@ class World:
             name: The tool's.
             arguments: What it is called with.
         """
-        observed = self.observed
-        observed.tools.append(ToolRunSeen(id, name, copy.deepcopy(arguments), self._clock()))
-        number = len(observed.tools)
+        runs = self.observed.tools
+        runs.append(ToolRunSeen(id, name, copy.deepcopy(arguments), self._clock()))
+        number = len(runs)
+        answer = await self._answer(number, id, name, arguments)
+        if isinstance(answer, str) and trio.current_effective_deadline() > -math.inf:
+            runs[number - 1] = replace(runs[number - 1], answer=answer)
+        return answer
+
+    async def _answer(self, number: int, id: str, name: str, arguments: dict[str, Any]) -> object:  # noqa: A002
         body = self.stage.tool(number)
         self._trace.add(self._clock(), "tool", f"run {number} of {name} for {id}: {body}")
         match body:
