@@ -120,8 +120,11 @@ class ConsumerEdge:
             self._senders.unpark_all()
 
     @trio.lowlevel.enable_ki_protection
-    def receive_nowait(self) -> Chunk:
+    def receive_nowait(self, end: type[Exception] = trio.EndOfChannel) -> Chunk:
         """The next chunk, if there is one.
+
+        Args:
+            end: What is raised at the end: an iterator's is another than a channel's.
 
         Raises:
             trio.WouldBlock: Nothing is queued, and more may come.
@@ -138,16 +141,16 @@ class ConsumerEdge:
         if not self._ended:
             raise trio.WouldBlock
         if self._error is None:
-            raise trio.EndOfChannel
+            raise end
         # Raised once more, it would pile the next traceback on the last.
         raise self._error.with_traceback(self._traceback)
 
     @trio.lowlevel.enable_ki_protection
-    async def receive(self) -> Chunk:
+    async def receive(self, end: type[Exception] = trio.EndOfChannel) -> Chunk:
         """The next chunk, waited for; ends as `receive_nowait` does. Cancelling takes no chunk."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._queue is not None or self._ended:
-            return self.receive_nowait()
+            return self.receive_nowait(end)
         task = trio.lowlevel.current_task()
         cell: list[Chunk] = []
         self._receivers[task] = cell
@@ -157,4 +160,4 @@ class ConsumerEdge:
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
-        return cell[0] if cell else self.receive_nowait()
+        return cell[0] if cell else self.receive_nowait(end)

@@ -56,7 +56,7 @@ class Exchange(httpx.AsyncByteStream):
             wire = _wire(request)
             if len(wire) <= _UNWATCHED:
                 await self._send(wire)
-                await self._read_head()
+                self._first = await self._read()
             else:
                 await self._send_and_watch(wire)
         except BaseException:
@@ -83,18 +83,46 @@ class Exchange(httpx.AsyncByteStream):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> bytes:
-        """The bytes of body that one read of the network gave."""
+    async def _read(self) -> bytes:
+        """The bytes of body that one read of the network gave; while the head is waited for, those that came with it.
+
+        One coroutine does both: a stream spends its life here, and every read is handed through all that wait for it.
+        """
         if self._first:
             first, self._first = self._first, b""
             return first
-        while not self._reader.over:
-            if body := await self._read():
+        reader = self._reader
+        headless = reader.head is None
+        while not reader.over:
+            try:
+                data = await self._stream.receive_some(_READ_SIZE)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+                reader.lose(_why(exc), exc)
+                break
+            except BaseException:
+                await self.aclose()
+                raise
+            if not data:
+                reader.end()
+                break
+            body = reader.feed(data)
+            if reader.reusable and self._sent and self._connection is not None:
+                self._keep(self._connection)
+            if body or (headless and reader.head is not None):
                 return body
+        if headless:
+            return b""  # `run` says what became of it
         await self.aclose()
-        if self._reader.fault is not None:
-            raise self._reader.fault
+        if reader.fault is not None:
+            raise reader.fault
         raise StopAsyncIteration
+
+    __anext__ = _read
+
+    def _keep(self, connection: Connection) -> None:
+        """Give the connection back, whose response has ended, if it is wanted."""
+        if self._connections.keep(connection):
+            self._connection = None
 
     async def aclose(self) -> None:
         """Close the connection, unless the response has ended and it went back. Waits for nothing."""
@@ -113,46 +141,19 @@ class Exchange(httpx.AsyncByteStream):
             # A server that refuses a request early answers, and then hangs up on the rest of it.
             self._unsent = exc
 
-    async def _read_head(self) -> None:
-        while self._reader.head is None and not self._reader.over:
-            self._first = await self._read()
-
     async def _send_and_watch(self, wire: memoryview) -> None:
         """Send, and meanwhile read; stop sending when the server refuses the request (RFC 9112 section 9.5)."""
         refused = False
         with ungrouped():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send, wire)
-                await self._read_head()
+                self._first = await self._read()
                 head = self._reader.head
                 refused = not self._sent and (head is None or head.status >= 300)
                 if refused and not mute(self._stream):
                     nursery.cancel_scope.cancel()
         if refused:
             self._sent = False
-
-    async def _read(self) -> bytes:
-        reader = self._reader
-        try:
-            data = await self._stream.receive_some(_READ_SIZE)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
-            reader.lose(_why(exc), exc)
-            return b""
-        except BaseException:
-            await self.aclose()
-            raise
-        if not data:
-            reader.end()
-            return b""
-        body = reader.feed(data)
-        if (
-            reader.reusable
-            and self._sent
-            and self._connection is not None
-            and self._connections.keep(self._connection)
-        ):
-            self._connection = None
-        return body
 
 
 def _why(exc: trio.BrokenResourceError | trio.ClosedResourceError) -> str:

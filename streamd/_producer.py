@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import trio
 
 from streamd.providers import HTTPRequest
 
 from ._handoff import Handoff
-from ._http import HTTPClient, HTTPResponse, open_response
+from ._http import HTTPClient, open_response
 from ._http_client import OwnClient
 from ._http_events import HTTPData, HTTPDone, HTTPEvent, HTTPFailure, HTTPHeaders, HTTPStatus, ParserInput
 from ._version import USER_AGENT
@@ -48,12 +48,14 @@ async def produce(
                 client, request, user_agent=USER_AGENT, connect=connect
             ) as response:
                 if take(HTTPStatus(response.status)) and take(HTTPHeaders(response.headers)):
-                    if 200 <= response.status < 300:
-                        await _send_body(events, response)
-                    else:
-                        # The body of an error is worth a moment, and no more: the status is known.
-                        with trio.move_on_after(ERROR_BODY_SECONDS):
-                            await _send_body(events, response)
+                    good = 200 <= response.status < 300
+                    # The body of an error is worth a moment, and no more: the status is known.
+                    with nullcontext() if good else trio.move_on_after(ERROR_BODY_SECONDS):
+                        async for data in response.body:
+                            try:
+                                events.send_nowait(HTTPData(data))
+                            except trio.WouldBlock:
+                                await events.send(HTTPData(data))
             last: HTTPEvent = HTTPDone()
         except StreamdError as error:
             last = HTTPFailure(error)
@@ -69,11 +71,3 @@ async def produce_alone(
     """Do as `produce` with a client of its own, and close that."""
     async with OwnClient() as client:
         await produce(events, take, client, request, connect)
-
-
-async def _send_body(events: Handoff[ParserInput], response: HTTPResponse) -> None:
-    async for data in response.body:
-        try:
-            events.send_nowait(HTTPData(data))
-        except trio.WouldBlock:
-            await events.send(HTTPData(data))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, final
 
 import trio
 
@@ -85,12 +85,11 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         self._check_open()
         return self._edge.receive_nowait()
 
-    async def __anext__(self) -> Chunk:
+    # The checkers differ on what an `async def` returns; it is awaited either way.
+    def __anext__(self) -> Coroutine[Any, Any, Chunk]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        # No coroutine of its own: every chunk that is waited for would be handed through it.
         self._check_open()
-        try:
-            return await self._edge.receive()
-        except trio.EndOfChannel:
-            raise StopAsyncIteration from None
+        return self._edge.receive(StopAsyncIteration)
 
     def cancel(self) -> None:
         """End the session now, without an error.
