@@ -228,6 +228,7 @@ def test_an_asyncio_application_is_judged_by_what_it_reports() -> None:
             assert report.ran_tool("call_1_1", "weather", {"city": "Oslo", "days": 2}) == "rain, 8 °C"
             report.world.next_turn()
             messages.append({"role": "assistant", "tool_calls": [{"id": "call_1_1"}]})
+            messages.append({"role": "tool", "tool_call_id": "call_1_1", "content": "rain, 8 °C"})
             await client.post(url, json={"stream": True, "messages": messages})
             report.world.said("It rains")
             report.world.finished("stop")
