@@ -89,8 +89,8 @@ CHECKPOINT = "await __import__('trio').lowlevel.checkpoint()"
 @pytest.mark.parametrize(
     ("file", "function", "line", "noticed"),
     [
-        ("_session.py", "Session.__anext__", CHECKPOINT, {"steps", "calls", "opcodes"}),
-        ("_http_exchange.py", "Exchange.__anext__", CHECKPOINT, {"steps", "calls", "opcodes"}),
+        ("_edge.py", "ConsumerEdge.receive", CHECKPOINT, {"steps", "calls", "opcodes"}),
+        ("_http_exchange.py", "Exchange._read", CHECKPOINT, {"steps", "calls", "opcodes"}),
         ("_parser.py", "Parser.take", "_KEPT.append(bytearray(99))", {"blocks", "bytes", "opcodes"}),
         ("_parser.py", "Parser.take", "between = [event]", {"opcodes"}),
         ("_edge.py", "ConsumerEdge.push", "(lambda: None)()", {"calls", "opcodes"}),
