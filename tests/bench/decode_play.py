@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import msgspec
 from decode_sdks import SDKS
-from decode_streams import STREAMS, words
+from decode_streams import STREAMS
+from decode_words import words
 
 from streamd.providers import WIRES, Text
 

@@ -6,58 +6,15 @@ The events have the fields, the padding and so the size that the provider's own 
 
 from __future__ import annotations
 
-import json
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from itertools import cycle, islice
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
-__all__ = ["ARGUMENTS", "STREAMS", "words"]
+from decode_words import ARGUMENTS, PAD, Stream, as_json, data_lines, named_lines, pieces, words
 
-Stream = list[bytes]
-"""A body, event by event."""
-
-_TOKENS = (
-    " The",
-    " river",
-    " runs",
-    " from",
-    " the",
-    " hills",
-    ",",
-    " past",
-    " Köln",
-    " and",
-    " on",
-    ".\n",
-    ' "So"',
-)
-ARGUMENTS = '{"town": "Köln", "days": 3, "units": "metric"}'
-_PAD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-
-def words(number: int) -> Iterator[str]:
-    """The words of the answer."""
-    return islice(cycle(_TOKENS), number)
-
-
-def _pieces() -> Iterator[str]:
-    return (ARGUMENTS[at : at + 4] for at in range(0, len(ARGUMENTS), 4))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _data(events: list[dict[str, Any]], end: bytes) -> Stream:
-    return [b"data: %b\n\n" % _json(event) for event in events] + [end]
-
-
-def _named(events: list[dict[str, Any]]) -> Stream:
-    return [b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _json(event)) for event in events]
-
+__all__ = ["STREAMS"]
 
 # OpenAI
 
@@ -87,9 +44,9 @@ def _chat(number: int) -> Stream:
     events = [event({"role": "assistant", "content": "", "refusal": None})]
     events += [event({"content": word}) for word in words(number)]
     events += [event({"tool_calls": [call]})]
-    events += [event({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}) for piece in _pieces()]
+    events += [event({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}) for piece in pieces()]
     events += [event({}, "tool_calls"), head | {"choices": [], "usage": counts, "obfuscation": ""}]
-    return _data(events, b"data: [DONE]\n\n")
+    return data_lines(events, b"data: [DONE]\n\n")
 
 
 def _responses(number: int) -> Stream:
@@ -143,7 +100,7 @@ def _responses(number: int) -> Stream:
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": number + 20,
     }
-    pad = cycle(_PAD[at : at + 13] for at in range(40))
+    pad = cycle(PAD[at : at + 13] for at in range(40))
     delta = {"type": "response.output_text.delta", **in_message, "logprobs": []}
     piece_of_call = {"type": "response.function_call_arguments.delta", **in_call}
     events: list[dict[str, Any]] = [
@@ -156,13 +113,13 @@ def _responses(number: int) -> Stream:
         {"type": "response.content_part.done", **in_message, "part": part | {"text": text}},
         {"type": "response.output_item.done", "output_index": 0, "item": whole},
         {"type": "response.output_item.added", "output_index": 1, "item": function},
-        *(piece_of_call | {"delta": piece, "obfuscation": next(pad)} for piece in _pieces()),
+        *(piece_of_call | {"delta": piece, "obfuscation": next(pad)} for piece in pieces()),
         {"type": "response.function_call_arguments.done", **in_call, "arguments": ARGUMENTS},
         {"type": "response.output_item.done", "output_index": 1, "item": called},
     ]
     ended = response | {"status": "completed", "output": [whole, called], "usage": counts}
     events.append({"type": "response.completed", "response": ended})
-    return _named([event | {"sequence_number": place} for place, event in enumerate(events)])
+    return named_lines([event | {"sequence_number": place} for place, event in enumerate(events)])
 
 
 # Anthropic, and what passes it on
@@ -193,7 +150,7 @@ def _anthropic_events(number: int) -> list[dict[str, Any]]:
         *deltas(0, "text_delta", "text", words(number)),
         {"type": "content_block_stop", "index": 0},
         {"type": "content_block_start", "index": 1, "content_block": call},
-        *deltas(1, "input_json_delta", "partial_json", _pieces()),
+        *deltas(1, "input_json_delta", "partial_json", pieces()),
         {"type": "content_block_stop", "index": 1},
         {
             "type": "message_delta",
@@ -205,7 +162,7 @@ def _anthropic_events(number: int) -> list[dict[str, Any]]:
 
 
 def _anthropic(number: int) -> Stream:
-    return _named(_anthropic_events(number))
+    return named_lines(_anthropic_events(number))
 
 
 # Amazon Bedrock
@@ -227,7 +184,7 @@ def _framed(kind: str, payload: bytes) -> bytes:
 
 def _converse(number: int) -> Stream:
     counts = {"inputTokens": 20, "outputTokens": number, "totalTokens": number + 20}
-    pad = cycle(_PAD[:size] for size in range(5, 60, 7))
+    pad = cycle(PAD[:size] for size in range(5, 60, 7))
     events: list[tuple[str, dict[str, Any]]] = [
         ("messageStart", {"role": "assistant"}),
         *(("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": word}}) for word in words(number)),
@@ -238,13 +195,13 @@ def _converse(number: int) -> Stream:
         ),
         *(
             ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": piece}}})
-            for piece in _pieces()
+            for piece in pieces()
         ),
         ("contentBlockStop", {"contentBlockIndex": 1}),
         ("messageStop", {"stopReason": "tool_use"}),
         ("metadata", {"usage": counts, "metrics": {"latencyMs": 900}}),
     ]
-    return [_framed(kind, _json(event | {"p": next(pad)})) for kind, event in events]
+    return [_framed(kind, as_json(event | {"p": next(pad)})) for kind, event in events]
 
 
 def _invoke(number: int) -> Stream:
@@ -255,9 +212,9 @@ def _invoke(number: int) -> Stream:
         "invocationLatency": 900,
         "firstByteLatency": 300,
     }
-    pad = cycle(_PAD[:size] for size in range(5, 60, 7))
-    inner = ({"bytes": b64encode(_json(event)).decode(), "p": next(pad)} for event in events)
-    return [_framed("chunk", _json(each)) for each in inner]
+    pad = cycle(PAD[:size] for size in range(5, 60, 7))
+    inner = ({"bytes": b64encode(as_json(event)).decode(), "p": next(pad)} for event in events)
+    return [_framed("chunk", as_json(each)) for each in inner]
 
 
 # Cohere, Google, Ollama
@@ -273,8 +230,8 @@ def _cohere(number: int) -> Stream:
         "tokens": {"input_tokens": 20, "output_tokens": number},
     }
     start = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
-    pieces = ({"message": {"tool_calls": {"function": {"arguments": piece}}}} for piece in _pieces())
-    return _named(
+    pieces = ({"message": {"tool_calls": {"function": {"arguments": piece}}}} for piece in pieces())
+    return named_lines(
         [
             {
                 "id": "3f1a5c1e-0a1b-4c2d-8e3f-0123456789ab",
@@ -312,7 +269,7 @@ def _gemini(number: int) -> Stream:
     }
     events = [event({"text": word}, place + 1) for place, word in enumerate(words(number))]
     events.append(event(call, number, finishReason="STOP"))
-    return [b"data: %b\r\n\r\n" % _json(each) for each in events]
+    return [b"data: %b\r\n\r\n" % as_json(each) for each in events]
 
 
 def _ollama(number: int) -> Stream:
@@ -327,7 +284,7 @@ def _ollama(number: int) -> Stream:
     durations = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
     end = dict.fromkeys(durations, 1_234_567_890) | {"prompt_eval_count": 20, "eval_count": number}
     lines = [*map(line, words(number)), called, line("", done=True, done_reason="stop", **end)]
-    return [_json(each) + b"\n" for each in lines]
+    return [as_json(each) + b"\n" for each in lines]
 
 
 STREAMS: dict[str, Callable[[int], Stream]] = {
