@@ -6,13 +6,15 @@ The events have the fields, the padding and so the size that the provider's own 
 
 from __future__ import annotations
 
+import json
 import struct
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any
 from zlib import crc32
 
-from decode_words import ARGUMENTS, PAD, Stream, as_json, data_lines, named_lines, pieces, words
+from decode_words import ARGUMENTS, PAD, Stream, arguments, as_json, data_lines, named_lines, words
 
 __all__ = ["STREAMS"]
 
@@ -113,7 +115,7 @@ def _responses(number: int) -> Stream:
         {"type": "response.content_part.done", **in_message, "part": part | {"text": text}},
         {"type": "response.output_item.done", "output_index": 0, "item": whole},
         {"type": "response.output_item.added", "output_index": 1, "item": function},
-        *(piece_of_call | {"delta": piece, "obfuscation": next(pad)} for piece in pieces()),
+        *(piece_of_call | {"delta": piece, "obfuscation": next(pad)} for piece in arguments()),
         {"type": "response.function_call_arguments.done", **in_call, "arguments": ARGUMENTS},
         {"type": "response.output_item.done", "output_index": 1, "item": called},
     ]
@@ -150,7 +152,7 @@ def _anthropic_events(number: int) -> list[dict[str, Any]]:
         *deltas(0, "text_delta", "text", words(number)),
         {"type": "content_block_stop", "index": 0},
         {"type": "content_block_start", "index": 1, "content_block": call},
-        *deltas(1, "input_json_delta", "partial_json", pieces()),
+        *deltas(1, "input_json_delta", "partial_json", arguments()),
         {"type": "content_block_stop", "index": 1},
         {
             "type": "message_delta",
@@ -230,7 +232,7 @@ def _cohere(number: int) -> Stream:
         "tokens": {"input_tokens": 20, "output_tokens": number},
     }
     start = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
-    pieces = ({"message": {"tool_calls": {"function": {"arguments": piece}}}} for piece in pieces())
+    pieces = ({"message": {"tool_calls": {"function": {"arguments": piece}}}} for piece in arguments())
     return named_lines(
         [
             {

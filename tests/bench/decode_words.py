@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Any
 
-__all__ = ["ARGUMENTS", "PAD", "Stream", "as_json", "data_lines", "named_lines", "pieces", "words"]
+__all__ = ["ARGUMENTS", "PAD", "Stream", "arguments", "as_json", "data_lines", "named_lines", "words"]
 
 Stream = list[bytes]
 """A body, event by event."""
@@ -36,7 +36,7 @@ def words(number: int) -> Iterator[str]:
     return islice(cycle(_TOKENS), number)
 
 
-def pieces() -> Iterator[str]:
+def arguments() -> Iterator[str]:
     """The arguments of the tool call, four characters at a time."""
     return (ARGUMENTS[at : at + 4] for at in range(0, len(ARGUMENTS), 4))
 
