@@ -46,7 +46,9 @@ def _chat(number: int) -> Stream:
     events = [event({"role": "assistant", "content": "", "refusal": None})]
     events += [event({"content": word}) for word in words(number)]
     events += [event({"tool_calls": [call]})]
-    events += [event({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}) for piece in pieces()]
+    events += [
+        event({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}) for piece in arguments()
+    ]
     events += [event({}, "tool_calls"), head | {"choices": [], "usage": counts, "obfuscation": ""}]
     return data_lines(events, b"data: [DONE]\n\n")
 
@@ -197,7 +199,7 @@ def _converse(number: int) -> Stream:
         ),
         *(
             ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": piece}}})
-            for piece in pieces()
+            for piece in arguments()
         ),
         ("contentBlockStop", {"contentBlockIndex": 1}),
         ("messageStop", {"stopReason": "tool_use"}),
