@@ -96,6 +96,9 @@ class Parser:
                         await self._take_all(events)
                     if stretch.cancelled_caught and (stalled := self._clock.stalled(self._phase)):
                         self.lose(stalled)
+                        return
+                if self._decoder.done:
+                    await self._linger(events)
             finally:
                 self._reply()
 
@@ -117,8 +120,6 @@ class Parser:
             if isinstance(event, Call):
                 self._call, event = event, event.event
             self.take(event)
-        if self._decoder.done:
-            await self._linger(events)
 
     def _reply(self) -> None:
         """Tell whoever waits for it that its event was taken in, and there is room for the next."""
@@ -181,11 +182,7 @@ class Parser:
                 else:
                     self.finish(self._refusal())
             case HTTPFailure(error):
-                # That the body of an error was cut does not hide its status.
-                if self._body is None:
-                    self.lose(error)
-                else:
-                    self.finish(self._refusal())
+                self.lose(error)
         return turn.ended_at is None
 
     def finish(self, error: StreamdError | None) -> None:
@@ -239,6 +236,10 @@ class Parser:
 
     def lose(self, error: Exception) -> None:
         """The body broke off, fell silent, or never came; which matters only where the turn was not complete."""
+        if self._body is not None:
+            # That the body of an error was cut, or fell silent, does not hide its status.
+            self.finish(self._refusal())
+            return
         if self._decoder.terminal:
             self._close()
         elif isinstance(error, StreamdError):

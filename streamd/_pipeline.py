@@ -127,6 +127,8 @@ class Pipeline:
             self._outlet.end()
         if self.supervisor is not None:
             self.supervisor.request_shutdown("the response was cancelled")
+        else:
+            self.events.close()  # nobody will take what others wait to give
 
 
 class Told:

@@ -59,6 +59,7 @@ class Clock:
         "_overslept",
         "_progress_at",
         "_scope",
+        "_spared",
         "_timeouts",
         "_total_at",
     )
@@ -74,6 +75,7 @@ class Clock:
         self._byte_at = math.inf
         self._progress_at = math.inf
         self._overslept = False
+        self._spared: float | None = None  # the bytes after which it was overslept last
         self._scope: trio.CancelScope | None = None
 
     def hold(self) -> None:
@@ -130,9 +132,12 @@ class Clock:
         """
         now, limits = self._now(), self._timeouts
         assert self._scope is not None
-        # Nothing ran: a call blocked, or the machine was suspended. What came meanwhile is yet to be read.
-        self._overslept = not self._overslept and now - self._scope.deadline > LEAST_PERIOD
+        # Nothing ran: a call blocked, or the machine was suspended. What came meanwhile is yet to be read; but where
+        # nothing did, no more time is given.
+        late = now - self._scope.deadline > LEAST_PERIOD
+        self._overslept = late and self._byte_at != self._spared and now < self._total_at
         if self._overslept:
+            self._spared = self._byte_at
             return None
         due, which = self._next()
         if now >= self._total_at:
@@ -151,7 +156,7 @@ class Clock:
         # A note taken meanwhile can only bring a timer forward to one full period from then.
         period = max(LEAST_PERIOD, min(limits.idle or math.inf, limits.progress or math.inf))
         due, _ = self._next()
-        return min(due if due > now else math.inf, now + period, self._total_at)
+        return min(due, now + period, self._total_at)
 
     def _next(self) -> tuple[float, Timer]:
         """The earliest moment at which a timer fires if nothing more comes, and which."""

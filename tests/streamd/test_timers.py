@@ -133,3 +133,44 @@ async def test_what_came_while_nothing_ran_is_read_first(mock_clock: MockClock) 
         mock_clock.autojump_threshold = 0
     ((which, seconds),) = fired
     assert (which, seconds) == ("idle", pytest.approx(3605))
+
+
+class CreepingClock(trio.abc.Clock):
+    """Virtual time that moves on with every look at it, as real time does."""
+
+    def __init__(self) -> None:
+        self._time = 0.0
+
+    def start_clock(self) -> None:
+        pass
+
+    def current_time(self) -> float:
+        self._time += 0.01
+        return self._time
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        self._time = max(self._time, deadline)
+        return 0
+
+
+@pytest.mark.parametrize("looks", range(12))
+def test_a_timer_that_falls_due_during_a_look_fires_then(looks: int) -> None:
+    """However close to a look the moment comes, the timer is not left for the look after."""
+
+    async def main() -> None:
+        clock = Clock(SHORT)
+        noted: list[float] = []
+
+        async def silence() -> None:
+            if not noted:
+                for _ in range(looks):
+                    trio.current_time()
+                clock.note_bytes()
+                noted.append(trio.current_time())
+            await trio.sleep_forever()
+
+        stalled = await watched(clock, silence)
+        assert stalled is not None
+        assert (stalled.which, trio.current_time()) == ("idle", pytest.approx(noted[0] + 5, abs=0.2))
+
+    trio.run(main, clock=CreepingClock())
