@@ -118,7 +118,8 @@ class Attempts:
             state.candidate.provider, turn, outlet, plan.timeouts, plan.recorder, attempt.decoder
         )
         request = attempt.request
-        if attempt.key and not any(name.lower() == attempt.key[0].lower() for name, _ in request.headers):
+        # What is read on can be asked for twice.
+        if attempt.key and not attempt.reads_on and not _has(request, attempt.key[0]):
             request = replace(request, headers=(*request.headers, attempt.key))
         await pipeline.run(pipeline.producer(request, self._client), name="turn")
 
@@ -169,7 +170,7 @@ class Attempts:
         found = provider.resume(attempt.request, attempt.decoder) if isinstance(provider, Resumable) else None
         if found is None:
             return None
-        return _Attempt(attempt.turn.continued(), *found, reads_on=True)
+        return _Attempt(attempt.turn.continued(), *found, key=attempt.key, reads_on=True)
 
     def _another(self, attempt: _Attempt, error: StreamdError) -> _Attempt:
         """The next model's first attempt."""
@@ -223,3 +224,7 @@ class _Attempt:
     def answered(self) -> bool:
         """Whether the answer's head came, and is no refusal."""
         return self.turn.status_code is not None and 200 <= self.turn.status_code < 300
+
+
+def _has(request: HTTPRequest, name: str) -> bool:
+    return any(each.lower() == name.lower() for each, _ in request.headers)

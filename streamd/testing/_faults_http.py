@@ -14,7 +14,8 @@ from ._faults_http_encoding import ENCODINGS
 from ._faults_http_status import STATUSES
 from ._kind import FaultKind, Strike
 from ._outcomes import NOTHING, fails_with
-from ._reply import Repeat, Reply, Wait
+from ._reply import Cut, Repeat, Reply, Wait
+from ._stage import Stage
 from ._wire_event import WireEvent
 
 __all__ = ["HTTP"]
@@ -51,6 +52,14 @@ def _no_content(reply: Reply, _strike: Strike) -> Reply:
 def _json(reply: Reply, strike: Strike) -> Reply:
     whole = document(strike.wire.name, reply.events)
     return replace(_typed(reply, "application/json"), events=(whole,), framing="length")
+
+
+def _lost(reply: Reply, _strike: Strike) -> Reply:
+    return replace(reply, cut=Cut(0, "rst", raw=True))
+
+
+def _identified(stage: Stage, _strike: Strike) -> Stage:
+    return replace(stage, identified=True)
 
 
 def _failure(strike: Strike) -> Failure:
@@ -167,6 +176,16 @@ HTTP: tuple[FaultKind, ...] = (
         expect=NOTHING,
         apply=_buffered,
         values=("5", "50"),
+    ),
+    FaultKind(
+        name="http.answer_lost",
+        summary="A gateway that answers a request once, however often it comes, is reset before its answer comes; the "
+        "application is to tell by `Idempotency-Key` which requests are the same.",
+        phase="head",
+        retry="R1",
+        expect=fails_with("ConnectionLost/headers"),
+        apply=_lost,
+        stage=_identified,
     ),
     FaultKind(
         name="http.error_body_endless",

@@ -11,6 +11,7 @@ from ._canary import leaks_in
 from ._delivery import Delivery
 from ._expect import Expect, is_among, label
 from ._judge_errors import judge_told
+from ._judge_keys import judge_keys
 from ._judge_promised import judge_promised_retries, judge_second_chances
 from ._judge_results import judge_results
 from ._judge_tools import judge_retries, judge_tools
@@ -60,7 +61,7 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
     found += [*_usage(observed, attempts), *judge_tools(observed, attempts)]
     found += [*judge_results(observed, attempts)]
     found += [*judge_retries(attempts), *judge_second_chances(attempts)]
-    found += [*judge_promised_retries(observed, attempts)]
+    found += [*judge_promised_retries(observed, attempts), *judge_keys(observed, attempts)]
     found += [*_leaks(observed, key)]
     if any(expected.unsent for attempt in attempts for expected in attempt.expect):
         found.append(("leaked_secret", "a request was made with a key that no header may hold"))

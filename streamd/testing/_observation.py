@@ -53,6 +53,8 @@ class Observation:
     """What it failed with: reported, or raised."""
     retries: int | None = None
     """How often it says that it asks again, in all; None where it does not say."""
+    identifies: bool = False
+    """Whether it says that all attempts at a turn have one `Idempotency-Key`, and no two turns the same."""
     cancelled: bool = False
     """Whether it was cancelled, by the plan, before it came to an end."""
     hung: bool = False

@@ -83,6 +83,7 @@ class Play:
         self._kept = Kept()
         self._broken: set[tuple[int, int]] = set()  # turns, and the places of the faults that struck them
         self._results: tuple[ResultTold, ...] | None = None
+        self._request_key: str | None = None
         self._opened: dict[int, tuple[Reply, tuple[int, ...]]] = {}
 
     def stage(self) -> Stage:
@@ -126,6 +127,7 @@ class Play:
             return (CLOSE,)
         resuming, kept = self._wire.resuming, False
         self._results = None
+        self._request_key = None if request is None else request.headers.get("idempotency-key", "")
         # A request that was not read is taken for one for the turn that was asked for last.
         asked = self._kept.asked_unread(self._turn) if request is None else None
         if request is not None and resuming is not None and request.method == "GET":
@@ -271,6 +273,7 @@ class Play:
             after=after,
             kept=kept,
             results=self._results if turn is not None and after is None else None,
+            request_key=self._request_key,
             broke=self._kept.broke() if after is not None or turn is None else (),
             expect=expect,
             rules=tuple(self._kinds[place].retry for place in places),

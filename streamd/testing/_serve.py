@@ -143,7 +143,7 @@ async def serving(
     check_servable(plan, spoken, foreign=foreign)
     if host not in _HOSTS:
         raise ConfigError(f"this server listens on the loopback alone ({', '.join(_HOSTS)}), not on {host!r}")
-    trace, key, start = Trace(), new_key(random.Random(seed)), clock()
+    trace, key, start = Trace(), new_key(random.Random(f"{seed}/key")), clock()
 
     def now() -> float:
         return clock() - start

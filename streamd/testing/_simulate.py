@@ -77,7 +77,7 @@ def simulate(
     faults = plan_of(plan)
     check_scenario(scenario)
     spoken = wire_named(wire)
-    key = new_key(random.Random(seed))
+    key = new_key(random.Random(f"{seed}/key"))  # not what an application would draw, too
     trace = Trace()
     play = Play(scenario, faults, spoken, seed, trace, trio.current_time, key=key)
 

@@ -96,6 +96,7 @@ class Stage(Struct, frozen=True, kw_only=True):
             record; None for no such handler.
         shuffle: Another seed, for the order in which trio runs tasks that could run.
         key_tail: What stands behind the key that the application is given.
+        identified: Whether it asks for requests by whose `Idempotency-Key` a gateway knows them again.
         background: Whether it asks for responses that go on at the provider, on wires that have them.
         address: What the application is given for the server's URL: `{url}` stands for it, `{host}` for its host and
             port, `{key}` for the key.
@@ -117,6 +118,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     broken_logging: str | None = None
     shuffle: int | None = None
     key_tail: str = ""
+    identified: bool = False
     background: bool = False
     address: str = "{url}"
 

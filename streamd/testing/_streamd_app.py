@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from msgspec.structs import replace
+
 from streamd import Retry, Session, StreamdError, Timeouts, ToolCall, open_session
 
 from ._beside import open_beside
@@ -35,12 +37,16 @@ def streamd_app_with(**options: Any) -> App:
 
 
 async def _run(world: World, options: dict[str, Any]) -> None:
+    retry = options.get("retry", Retry())
+    if world.stage.identified and isinstance(retry, Retry):
+        options = {**options, "retry": replace(retry, idempotency_header="Idempotency-Key")}
+        if "fallback" not in options:
+            world.identifies_requests()
     try:
         async with _open(world, options) as session:
             world.ends_with(session.cancel)
             world.said("")
             world.answers_in_order()
-            retry = options.get("retry", Retry())
             if "fallback" not in options:
                 world.asks_again(retry.max_retries if isinstance(retry, Retry) else 0)
             try:

@@ -42,6 +42,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
         broke: The errors in which the run may end, besides, where a response could not be read on, or failed at its
             provider: those of the attempts before.
         results: The results of tools in the request's body; None where there was none to look at.
+        request_key: What the request's field `Idempotency-Key` holds; empty without one, None where there was none to
+            look at.
         expect: What each of those faults expects of a run of which this is the last attempt, and each that strikes the
             application itself.
         rules: Whether a client may try again after each of them, in the same order: their `FaultKind.retry`.
@@ -58,6 +60,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     kept: bool = False
     broke: tuple[str, ...] = ()
     results: tuple[ResultTold, ...] | None = None
+    request_key: str | None = None
     expect: tuple[Expect, ...] = ()
     rules: tuple[str, ...] = ()
 

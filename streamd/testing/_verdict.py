@@ -24,6 +24,7 @@ FindingName = Literal[
     "retried_too_soon",
     "retried_non_retryable",
     "never_retried",
+    "wrong_idempotency_key",
     "hung",
     "leaked_task",
     "leaked_socket",
@@ -41,9 +42,10 @@ it failed with an error that says something else than what happened. `wrong_usag
 `ran_incomplete_tool`: a tool ran on a call that was not whole and confirmed. `double_tool`: it ran twice for one call.
 `wrong_tool_result`: the model was told something else than the tool answered, nothing, or not in the calls' order.
 `retried_too_soon`: it did not wait as long as it was asked to. `retried_non_retryable`: it asked again where that
-cannot help, or oftener than it says. `never_retried`: it failed where it says that it asks again. `hung`: it did not
-end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read.
-`unbounded_memory`: it grew with what it was sent.
+cannot help, or oftener than it says. `never_retried`: it failed where it says that it asks again.
+`wrong_idempotency_key`: attempts at one turn do not carry one key, or two turns carry the same. `hung`: it did not
+end. `leaked_...`: it left that behind. `leaked_secret`: the key could be read. `unbounded_memory`: it grew with what it
+was sent.
 """
 
 

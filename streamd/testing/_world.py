@@ -120,6 +120,10 @@ class World:
         """Say how often, in all, it repeats what failed before any output, and may succeed: that is then expected."""
         self.observed.retries = times
 
+    def identifies_requests(self) -> None:
+        """Say that every request has an `Idempotency-Key`, one for all attempts at a turn: that is then expected."""
+        self.observed.identifies = True
+
     def answers_in_order(self) -> None:
         """Say that it tells the results of a turn's calls in the order of the calls: that is then expected."""
         self.observed.in_order = True
