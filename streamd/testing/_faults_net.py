@@ -187,6 +187,7 @@ NET: tuple[FaultKind, ...] = (
         retry="R1",
         expect=_HEADLESS,
         apply=_in_head,
+        late=True,
         sweep=("raw:1", "raw:50%", "raw:-1"),
     ),
     FaultKind(

@@ -89,7 +89,8 @@ _HOLLOW["bedrock-invoke"] = _HOLLOW["anthropic-messages"]
 
 def _hollow(reply: Reply, strike: Strike) -> Reply:
     """Put all events that hold nothing before the place."""
-    at = max(1, min(strike.event(reply), first_terminal(reply)))
+    first = next((place for place, event in enumerate(reply.events) if event.kind != "noise"), 0)
+    at = max(first + 1, min(strike.event(reply), first_terminal(reply)))
     name = "contentBlockDelta" if strike.wire.name == "bedrock-converse" else ""
     events = (new_event(strike.wire, text.encode(), name=name) for text in _HOLLOW[strike.wire.name])
     told_so = (*reply.events[:at], *events, *reply.events[at:])

@@ -140,8 +140,8 @@ class FaultKind(Struct, frozen=True, kw_only=True):
             holds for every attempt.
         resumed: Makes the struck reply of the reply that reads on a response which the fault struck before: that is no
             other strike. None where such a reply is struck as any other.
-        late: Whether it is applied after the other faults of a plan, as it changes bytes at places of the raw stream,
-            which those may move.
+        late: Whether it is applied after the other faults of a plan, as its place is one of the raw stream, which those
+            may move.
         sweep: The places that a sweep tries; none tries the fault without a place.
         values: The values that a sweep tries; none tries it without.
         wires: The names of the wires on which it can happen; on all if empty. On others it strikes nothing.

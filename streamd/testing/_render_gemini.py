@@ -5,6 +5,7 @@ https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,13 +146,17 @@ def _array_error(failure: Failure) -> WireEvent:
     return WireEvent(b",\r\n" + msgspec.json.encode(_told(failure)) + b"\n]", "error", fatal=True)
 
 
+_FRAME = re.compile(rb"(?P<first>(?:\xef\xbb\xbf)?\s*\[)|,(?:\r\n)?")
+
+
 def _joined(events: tuple[WireEvent, ...]) -> tuple[WireEvent, ...]:
     framed: list[WireEvent] = []
     begun = False
     for event in events:
-        data = event.data.removeprefix(b"[").removeprefix(b",\r\n")
-        if data != event.data:
-            event = replace(event, data=(b",\r\n" if begun else b"[") + data)
+        frame = _FRAME.match(event.data)
+        if frame is not None:
+            if (frame["first"] is None) != begun:
+                event = replace(event, data=(b",\r\n" if begun else b"[") + event.data[frame.end() :])
             begun = True
         framed.append(event)
     return tuple(framed)

@@ -30,7 +30,9 @@ def script(reply: Reply) -> Script:
     stop, ending = len(laid.raw), reply.after
     if reply.cut is not None:
         stop = min(stop, reply.cut.at if reply.cut.raw else laid.raw_of(reply.cut.at))
-        ending = reply.cut.how
+        # Behind the end of a response there is nothing that a server could keep to itself.
+        if reply.cut.how != "stall" or stop < len(laid.raw) or reply.framing == "close":
+            ending = reply.cut.how
     elif reply.framing == "close" and ending is None:
         ending = "fin"
     inserted = _inserted(reply, laid)
