@@ -20,7 +20,7 @@ from streamd import (
     open_stream_server,
 )
 from tests.support.chat import DONE, answer, finish, text
-from tests.support.server import Delay, Script, chunk
+from tests.support.server import Delay, Script, Step, chunk
 from tests.support.sessions import scripted_session
 from tests.support.stream_servers import PROVIDER, drain, fed_server
 
@@ -81,7 +81,7 @@ def test_a_silence_of_the_server_ends_it_and_none_of_ours(
 
 async def test_a_loop_that_is_blocked_again_and_again_is_no_silence(autojump_clock: MockClock) -> None:
     """A reader that computes for long, at every chunk, has the timers fire over nothing that came meanwhile."""
-    script: Script = [HEAD]
+    script: list[Step] = [HEAD]
     for _ in range(20):
         script += [Delay(0.5), chunk(text("a"))]
     script += [chunk(finish("stop") + DONE), b"0\r\n\r\n"]
