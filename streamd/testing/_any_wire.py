@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 
 import msgspec
 
@@ -13,7 +14,7 @@ from ._scenario import Scenario
 from ._steps import Request, Script, response
 from ._trace import Trace
 from ._wire import Wire
-from ._wire_paths import is_streaming, wire_of
+from ._wire_paths import is_streaming, methods_of, wire_of
 
 __all__ = ["AnyWire"]
 
@@ -63,7 +64,8 @@ class AnyWire(Play):
         if self._any:
             wire = wire_of(request.target, request.method)
             if wire is None:
-                return self._refused(request, 404, _NOWHERE)
+                allowed = methods_of(request.target)
+                return self._refused(request, 405 if allowed else 404, _NOWHERE, allowed)
             self._wire = wire
         try:
             if self._any and request.body and not is_streaming(self._wire, request.body):
@@ -87,11 +89,13 @@ class AnyWire(Play):
             self._tell(request, f"{self._wire.name}, {attempt.asked}: {faults}")
         return steps
 
-    def _refused(self, request: Request, status: int, why: str) -> Script:
+    def _refused(self, request: Request, status: int, why: str, allowed: Sequence[str] = ()) -> Script:
         self._tell(request, f"refused with {status}")
         body = msgspec.json.encode({"error": {"type": "invalid_request_error", "message": why}})
-        reason = "Not Found" if status == 404 else "Bad Request"
-        answer = response(status, {"Content-Type": "application/json"}, body, reason=reason)
+        headers = {"Content-Type": "application/json"}
+        if allowed:
+            headers["Allow"] = ", ".join(allowed)
+        answer = response(status, headers, body, reason=HTTPStatus(status).phrase)
         return (answer.removesuffix(body) if request.method == "HEAD" else answer,)
 
     def _tell(self, request: Request | None, what: str) -> None:

@@ -26,6 +26,9 @@ _STARTS = {
     "tls": b"\x15\x03\x01\x00\x02\x02\x46",
     "nul": b"\x00\x00\x12\x04\x00\x00\x00\x00\x00",
 }
+_HUGE = "fffffffffffffffff"
+"""A size that is a number, if larger than any chunk can be."""
+
 _INTERIM = {
     "h1.early_hints_103": b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n",
     "h1.100_continue": b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -51,8 +54,16 @@ def _bad_chunk_size(reply: Reply, strike: Strike) -> Reply:
     laid = layout(reply)
     event = min(strike.event(reply), len(laid.places) - 1)
     size = (strike.fault.value or "zz") if strike.fault.value != "none" else ""
-    edit = Edit(laid.frames[event], laid.places[event] - 2 - laid.frames[event], size.encode())
+    fatal = strike.fault.value != _HUGE
+    edit = Edit(laid.frames[event], laid.places[event] - 2 - laid.frames[event], size.encode(), fatal)
     return replace(reply, edits=(*reply.edits, edit))
+
+
+def _mis_sized(delivery: Delivery, strike: Strike) -> Expect:
+    """What is too large for this client is a number to others: all that follows is one chunk, that does not end."""
+    if strike.fault.value == _HUGE:
+        return Expect(("ProtocolViolation",), either=True, refusable=True)
+    return _VIOLATION(delivery, strike)
 
 
 def _garbage_status(reply: Reply, strike: Strike) -> Reply:
@@ -155,11 +166,11 @@ H1: tuple[FaultKind, ...] = (
         summary="The size of a chunk is no number, or one that cannot be.",
         phase="body",
         retry="R4",
-        expect=_VIOLATION,
+        expect=_mis_sized,
         apply=_bad_chunk_size,
         late=True,
         sweep=("event:0", "event:1", "event:-1"),
-        values=("zz", "-1", "0x10", "fffffffffffffffff", "none"),
+        values=("zz", "-1", "0x10", _HUGE, "none"),
     ),
     FaultKind(
         name="h1.garbage_status",

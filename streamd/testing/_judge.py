@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from streamd.providers import StreamdError, Usage
 
+from ._bounds import counts, told_of_last
 from ._canary import leaks_in
 from ._delivery import Delivery
 from ._expect import Expect, is_among, label
@@ -85,7 +86,7 @@ def _ending(observed: Observation, trace: Trace) -> Found:
                 "fabricated_finish",
                 f"it said that the answer was complete ({observed.reason}), and asked nothing",
             )
-        elif isinstance(observed.error, StreamdError):
+        elif observed.error is not None and not _is_of_a_library(observed.error):
             yield from _unasked(observed.error, trace.staged)
         return
     if isinstance(observed.error, SystemExit) and any(body == "exits" for _, body in observed.stage.tools):
@@ -115,10 +116,10 @@ def _ending(observed: Observation, trace: Trace) -> Found:
             )
 
 
-def _unasked(error: StreamdError, staged: Sequence[Expect]) -> Found:
-    """Whether it had a reason to fail before it asked anything."""
+def _unasked(error: BaseException, staged: Sequence[Expect]) -> Found:
+    """Whether it had a reason to fail before it asked anything; an error of its own may stand for any."""
     wanted = [each for expected in staged for each in expected.errors]
-    if not is_among(error, wanted):
+    if not (is_among(error, wanted) if isinstance(error, StreamdError) else wanted):
         expected = ", ".join(wanted) or "none"
         yield "wrong_error", f"it failed with {label(error)}, and asked nothing; expected: {expected}"
 
@@ -132,14 +133,19 @@ def _expected(attempt: Attempt) -> Expect:
 
 
 def _has_refused(observed: Observation, last: Attempt) -> bool:
-    """Whether it did not read the last reply, and might do so."""
+    """Whether it did not read the last reply, and might do so; an error of its own may stand for any."""
     expected, error = _expected(last), observed.error
-    return expected.refusable and isinstance(error, StreamdError) and is_among(error, expected.errors)
+    if not expected.refusable or error is None:
+        return False
+    return not isinstance(error, StreamdError) or is_among(error, expected.errors)
+
+
+def _is_of_a_library(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in _LIBRARIES and isinstance(error, Exception)
 
 
 def _typed(error: BaseException) -> Found:
-    library = type(error).__module__.partition(".")[0]
-    if library in _LIBRARIES and isinstance(error, Exception):
+    if _is_of_a_library(error):
         yield "untyped_error", f"it failed with {type(error).__module__}.{type(error).__qualname__}"
     elif isinstance(error, StreamdError) and error.attempt and error.phase is None:
         yield "untyped_error", f"its {type(error).__name__} does not say in which phase it happened"
@@ -194,10 +200,12 @@ def _usage(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     if counted is None or observed.cancelled or observed.stage.cuts_short or observed.hung:
         return
     last = _expected(attempts[-1]) if attempts else Expect()
-    if last.either or last.refusable:
-        return
     given = [sum((each.usage or Usage() for each in turns), Usage()) for turns in _by_turn(attempts)]
     told, *came = ((each.input_tokens, each.output_tokens) for each in (counted, *given))
+    if last.either or last.refusable:
+        if attempts[-1].turn is None:
+            return
+        came += sorted(counts(attempts, told_of_last(observed, attempts)))
     if told not in came:
         yield (
             "wrong_usage",

@@ -93,7 +93,7 @@ def _free(attempts: Sequence[Attempt]) -> int:
 def _is_silent(reply: Reply) -> bool:
     """Whether the server ends the connection before any byte of an answer, as it does with one that was idle."""
     cut = reply.cut
-    return cut is not None and cut.raw and cut.at == 0 and cut.how in ("fin", "close")
+    return cut is not None and cut.raw and cut.at == 0 and cut.how != "stall"
 
 
 def _may_stay(attempt: Attempt) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ._render import WIRES
 from ._wire import Wire
 
-__all__ = ["base_url", "example", "is_streaming", "wire_of"]
+__all__ = ["base_url", "example", "is_streaming", "methods_of", "wire_of"]
 
 _PATHS: dict[str, str] = {
     "openai-chat": "/v1/chat/completions",
@@ -65,6 +65,11 @@ def wire_of(target: str, method: str = "POST") -> Wire | None:
     if method != "POST":
         return None
     return next((WIRES[name] for pattern, name in _KNOWN if pattern.search(target)), None)
+
+
+def methods_of(target: str) -> tuple[str, ...]:
+    """The methods by which something is asked for at this path; none where nothing is."""
+    return tuple(method for method in ("GET", "POST") if wire_of(target, method) is not None)
 
 
 def is_streaming(wire: Wire, body: bytes) -> bool:

@@ -314,12 +314,11 @@ def test_files_that_are_left_open_are_found() -> None:
     """Files by what they lead to, sockets by their number; the number of a file that was closed is given again."""
     kept: list[Any] = []
 
-    async def opens(world: World) -> None:
+    async def opens(_world: World) -> None:
         first = Path(__file__).open("rb")  # noqa: SIM115, ASYNC230 - it is left open
         kept.append(os.fdopen(os.dup(first.fileno()), "rb"))
         first.close()
         kept.append(socket.socket())
-        raise AnswerLostError(world.prompt)
 
     for world in (simulate, serve_to):
         found = {finding.name: finding.detail for finding in world(opens, HELLO).verdict.findings}

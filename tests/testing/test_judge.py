@@ -118,6 +118,7 @@ CASES: list[tuple[Habit, str, set[str]]] = [
     (trusts_any_end, "net.slice=3", set()),
     (trusts_any_end, "h1.close_delimited_cut@byte:50%", {"fabricated_finish"}),
     (trusts_any_end, "h1.content_length_short@byte:50%", {"fabricated_finish"}),
+    (trusts_any_end, "h1.bad_chunk_size=fffffffffffffffff", {"untyped_error"}),
     (trusts_any_end, "prov.eof_no_terminal", {"fabricated_finish"}),
     (trusts_any_end, "http.empty_200", {"fabricated_finish"}),
     (trusts_any_end, "http.html_200=stream", {"fabricated_finish"}),

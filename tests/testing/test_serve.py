@@ -162,7 +162,14 @@ def test_a_server_of_one_wire_outlives_what_it_cannot_read(body: bytes) -> None:
             b'POST /v2/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{"stream":false}',
             b"HTTP/1.1 400 Bad Request",
         ),
-        (b"GET /v1/messages HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 404 Not Found"),
+        (
+            b"GET /v1/messages HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/json\r\nAllow: POST\r\n",
+        ),
+        (
+            b"POST /v1/responses/resp_1?stream=true HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/json\r\nAllow: GET\r\n",
+        ),
         (b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 404 Not Found"),
     ],
 )
