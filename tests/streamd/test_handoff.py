@@ -102,6 +102,22 @@ async def test_a_cancellation_comes_too_late_for_a_value_that_was_given() -> Non
     assert log == ["a"]
 
 
+async def test_a_cancellation_comes_too_late_for_a_value_that_was_taken() -> None:
+    """Cancelled in the step in which it took a value from a sender that waited, the receiver has it all the same."""
+    channel, log = Handoff[str](), list[str]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(channel.send, "a")
+        await wait_all_tasks_blocked()
+        with trio.CancelScope() as scope:
+
+            async def cancel() -> None:
+                scope.cancel()
+
+            nursery.start_soon(cancel)
+            log.append(await channel.receive())
+    assert log == ["a"]
+
+
 async def test_the_end_refuses_those_who_wait_and_all_who_come() -> None:
     """A value nobody took is not given after the end, which can be read again and again, and closed twice."""
     channel, log = Handoff[str](), list[str]()
