@@ -88,8 +88,7 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
     # The checkers differ on what an `async def` returns; it is awaited either way.
     def __anext__(self) -> Coroutine[Any, Any, Chunk]:  # pyright: ignore[reportIncompatibleMethodOverride]
         # No coroutine of its own: every chunk that is waited for would be handed through it.
-        self._check_open()
-        return self._edge.receive(StopAsyncIteration)
+        return self.receive() if self._closed else self._edge.receive(StopAsyncIteration)
 
     def cancel(self) -> None:
         """End the session now, without an error.

@@ -212,6 +212,17 @@ async def test_a_closed_session_cannot_be_read() -> None:
         await session.receive()
 
 
+async def test_a_cancelled_reader_of_a_closed_session_is_cancelled() -> None:
+    """Whichever way it reads, it ends as cancelled, and not with an error that hides that."""
+    async with scripted_session([chunked(text("Hel"), last=False), KEEP_OPEN]) as session:
+        session.close()
+        for read in (session.receive, session.__anext__):
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await read()
+            assert scope.cancelled_caught
+
+
 async def test_a_cancelled_receive_loses_no_chunk(autojump_clock: MockClock) -> None:
     """A reader that gave up while it waited finds the chunk at its next try."""
     more = Pause()
