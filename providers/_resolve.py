@@ -99,9 +99,10 @@ def _resolve_model(model: ModelSpec, environ: Mapping[str, str] | None) -> tuple
 
 
 def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, Any]]:
-    if isinstance(provider, str | Provider):
+    # Asking whether something is a `Provider` is slow, and most are given as a name or a pair.
+    if isinstance(provider, str) or (not isinstance(provider, tuple) and isinstance(provider, Provider)):
         return provider, {}
-    name, options = _pair(_unmapped(provider))
+    name, options = _pair(_unmapped(cast("object", provider)))
     if isinstance(name, str) and isinstance(options, Mapping):
         return name, _wrapped(cast("Mapping[str, Any]", options))
     raise ConfigError(

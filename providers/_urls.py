@@ -12,6 +12,8 @@ __all__ = ["has_path", "join_url", "path_fault", "url_fault"]
 
 _SECRET_NAME = re.compile(r"key|token|secret|sig|auth|pass|pwd|cred|^code$", re.IGNORECASE)
 
+_NOT_OF_A_URL = re.compile(r"[^!-~]")
+
 
 def url_fault(base: object) -> str | None:
     """Why a base URL cannot be used, or None if it can.
@@ -22,9 +24,8 @@ def url_fault(base: object) -> str | None:
     """
     if not isinstance(base, str):
         return f"the base URL is text, not a {type(base).__name__}"
-    bad = next((at for at, char in enumerate(base) if not "!" <= char <= "~"), None)
-    if bad is not None:
-        return f"the base URL has an invalid character at position {bad}"
+    if bad := _NOT_OF_A_URL.search(base):
+        return f"the base URL has an invalid character at position {bad.start()}"
     try:
         parts = urlsplit(base)
         host, _port = parts.hostname, parts.port
@@ -109,6 +110,8 @@ def _model_fault(url: str, model: str) -> str | None:
 
 
 def _holds_key(query: str) -> bool:
+    if not query:
+        return False
     named = any(_SECRET_NAME.search(name) for name, _value in parse_qsl(query, keep_blank_values=True))
     return named or redact(query) != query
 

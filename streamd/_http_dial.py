@@ -138,7 +138,7 @@ async def _encrypt(stream: trio.abc.Stream, context: ssl.SSLContext, host: str) 
 
 def can_be_asked(stream: trio.abc.Stream) -> bool:
     """Whether `is_still` can tell of a stream that `dial` returned: it has a socket, or a method of that name."""
-    return isinstance(_bottom(stream), trio.SocketStream | Askable)
+    return isinstance(_bottom(stream), TCPStream | trio.SocketStream | Askable)
 
 
 def _bottom(stream: trio.abc.Stream) -> trio.abc.Stream:
