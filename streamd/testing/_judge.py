@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from streamd.providers import StreamdError, Usage
 
-from ._bounds import counts, told_of_last
+from ._bounds import counts, is_open, told_of_last
 from ._canary import leaks_in
 from ._delivery import Delivery
 from ._expect import Expect, is_among, label
@@ -199,10 +199,9 @@ def _usage(observed: Observation, attempts: Sequence[Attempt]) -> Found:
     counted = observed.usage
     if counted is None or observed.cancelled or observed.stage.cuts_short or observed.hung:
         return
-    last = _expected(attempts[-1]) if attempts else Expect()
     given = [sum((each.usage or Usage() for each in turns), Usage()) for turns in _by_turn(attempts)]
     told, *came = ((each.input_tokens, each.output_tokens) for each in (counted, *given))
-    if last.either or last.refusable:
+    if any(map(is_open, attempts)):
         if attempts[-1].turn is None:
             return
         came += sorted(counts(attempts, told_of_last(observed, attempts)))

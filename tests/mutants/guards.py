@@ -1119,6 +1119,22 @@ GUARDS = (
         Strike(("net.fin",), wires=("anthropic-messages",)),
     ),
     guard(
+        "partial when time is over",
+        "an error that is not the provider's has what came of the turn, too",
+        "streamd/_session_state.py",
+        '                self.turn.snapshot if self.turn_open else error.partial or Message("assistant", ())',
+        '                Message("assistant", ())',
+        Strike(("use.in_a_hurry",), besides=("time.slow_but_live=6 if turn:2",)),
+    ),
+    guard(
+        "usage when time is over",
+        "an error that is not the provider's has the tokens that were counted, too",
+        "streamd/_session_state.py",
+        "            error.usage = self.usage_so_far",
+        "            error.usage = error.usage or Usage()",
+        Strike(("use.in_a_hurry",), besides=("time.slow_but_live if turn:2",), wires=("anthropic-messages",)),
+    ),
+    guard(
         "name of the timer",
         "an error says which timer fired",
         "streamd/_timers.py",

@@ -222,6 +222,46 @@ def test_an_error_tells_what_it_knows(fault: str, field: str, value: object, exp
     assert {name for name, _ in judge_told(run.observed, run.trace.attempts)} == expected
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("partial", None, {"lost_text"}),
+        ("partial", Message("assistant", (Text("It"),)), {"lost_text"}),
+        ("partial", Message("assistant", (Text("It rains"),)), set[str]()),
+        ("partial", Message("assistant", (Text("It rains in Oslo."),)), set[str]()),
+        ("partial", Message("assistant", (Text("It snows"),)), {"lost_text"}),
+        ("usage", None, {"wrong_usage"}),
+        ("usage", Usage(40, 1), {"wrong_usage"}),
+        ("usage", Usage(60, 12), set[str]()),
+        ("usage", Usage(60, 18), set[str]()),
+    ],
+)
+def test_an_error_at_any_time_tells_what_was_taken_in(field: str, value: object, expected: set[str]) -> None:
+    """No less than was told before it, and no more than came, where it is not known how far the session had come."""
+    plan = ("use.in_a_hurry", "time.slow_but_live=5 if turn:2")
+    run = simulate(streamd_app, ONE_TOOL, *plan, wire="anthropic-messages")
+    assert run.verdict.ok
+    assert run.observed.text == "Let me look.It rains"
+    error = run.observed.error
+    assert isinstance(error, StreamdError)
+    assert error.partial is not None
+    assert error.partial.text == "It rains"
+    setattr(error, field, value)
+    assert {name for name, _ in judge_told(run.observed, run.trace.attempts)} == expected
+
+
+def test_what_is_counted_at_any_time_is_what_was_taken_in() -> None:
+    """The application's own count is held to the same bounds."""
+    plan = ("use.in_a_hurry", "time.slow_but_live=5 if turn:2")
+
+    async def app(world: World) -> None:
+        await streamd_app(world)
+        world.counted(Usage(20, 12))
+
+    run = simulate(app, ONE_TOOL, *plan, wire="anthropic-messages")
+    assert [finding.name for finding in run.verdict.findings] == ["wrong_usage"]
+
+
 def test_an_error_of_somebody_else_need_not_tell_that() -> None:
     """Only streamd's own have it."""
     run = simulate(streamd_app, HELLO, "net.refuse x*")
