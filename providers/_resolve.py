@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from ._build import build_service
 from ._catalog import PROVIDERS
@@ -99,15 +99,19 @@ def _resolve_model(model: ModelSpec, environ: Mapping[str, str] | None) -> tuple
 
 
 def _name_and_options(provider: object) -> tuple[str | Provider, Mapping[str, Any]]:
-    # Asking whether something is a `Provider` is slow, and most are given as a name or a pair.
-    if isinstance(provider, str) or (not isinstance(provider, tuple) and isinstance(provider, Provider)):
+    if isinstance(provider, str) or _is_instance(provider):
         return provider, {}
-    name, options = _pair(_unmapped(cast("object", provider)))
+    name, options = _pair(_unmapped(provider))
     if isinstance(name, str) and isinstance(options, Mapping):
         return name, _wrapped(cast("Mapping[str, Any]", options))
     raise ConfigError(
         "a provider is given as a name, an instance, (name, options) or a mapping with its name under 'provider'"
     )
+
+
+def _is_instance(provider: object) -> TypeGuard[Provider]:
+    # Looking for the methods is slow, and most are given as a pair.
+    return not isinstance(provider, tuple) and isinstance(provider, Provider)
 
 
 def _wrapped(options: Mapping[str, Any]) -> Mapping[str, Any]:
