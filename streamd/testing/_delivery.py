@@ -97,11 +97,15 @@ def delivery_of(reply: Reply) -> Delivery:
             body = reply.length
         elif reply.length > body and end == "clean":
             end = "lost" if reply.after in ("fin", "rst", "close") else "open"
-        elif reply.length > body and reply.repeat is not None and last == laid.raw_of(reply.repeat.at):
+        elif reply.length > body and reply.repeat is not None and last == laid.between(reply.repeat.at):
             end = "clean"  # what is repeated fills it
     if not 200 <= reply.status < 300:
         return _nothing("refused", head=True, body=body)
     strict = _read(reply, body, fatal=fatal, end=end)
+    if strict.events and end == "clean" and reply.events[strict.events - 1].loosely:
+        return replace(
+            strict, loose=replace(strict, gives=strict.gives + reply.events[strict.events - 1].loosely)
+        )
     following = reply.events[strict.events : strict.events + 1]
     if (end != "clean" and not strict.terminal) or strict.fatal or not following:
         return strict
@@ -127,7 +131,7 @@ def _stop(reply: Reply, laid: Layout) -> tuple[int, End]:
     elif reply.framing == "close" and reply.after not in (None, "fin", "close"):
         end = "lost" if reply.after == "rst" else "open"
     if reply.repeat is not None and reply.repeat.times is None:
-        place = laid.raw_of(reply.repeat.at)
+        place = laid.between(reply.repeat.at)
         if place < last:
             last, end = place, "open"
     return last, end

@@ -216,7 +216,9 @@ FRAMING: tuple[FaultKind, ...] = (
     _unnoticed(
         "array_blank", "White space is before the array.", _ARRAY, _first(lambda data: b" \r\n\t" + data)
     ),
-    _unnoticed("array_unclosed", "The array does not end.", _ARRAY, _last(lambda _data: b"\n")),
+    _unnoticed(
+        "array_unclosed", "The array does not end.", _ARRAY, _last(lambda data: data.removesuffix(b"]"))
+    ),
     _seen("array_cut", "The body ends in the middle of an element.", _ARRAY, _halved, "Truncated"),
     _seen("array_text", "Other text is among the elements.", _ARRAY, _between(b",\r\nerror", fatal=True)),
     _seen("array_html", "A web page is among the elements.", _ARRAY, _between(b"<html></html>", fatal=True)),

@@ -103,7 +103,7 @@ def _twice(payload: bytes, _strike: Strike) -> bytes:
     return b"{" + b"".join(msgspec.json.encode(key) + b":null," for key in keys) + payload[1:]
 
 
-_INDEX = re.compile(rb'"(index|output_index|content_index|contentBlockIndex)":\s*(\d)')
+_INDEX = re.compile(rb'"(index|output_index|content_index|contentBlockIndex)":\s*(\d+)')
 _NUMBERS = {"text": rb'"\1":"\2"', "float": rb'"\1":\2.0'}
 
 

@@ -15,6 +15,8 @@ __all__ = ["PACE"]
 
 _INSTANT = 0.001
 _TICK = 0.1
+_LONG = 300
+"""Seconds."""
 
 
 def _slice(reply: Reply, strike: Strike) -> Reply:
@@ -33,6 +35,13 @@ def _lockstep(reply: Reply, strike: Strike) -> Reply:
 
 def _bandwidth(reply: Reply, strike: Strike) -> Reply:
     return _paced(reply, max(1, int(strike.number(1000) * _TICK)), _TICK)
+
+
+def _in_its_time(delivery: Delivery, strike: Strike) -> Expect:
+    """A body so large that it takes minutes may be too slow for any timer."""
+    if delivery.body < _LONG * strike.number(1000):
+        return Expect()
+    return Expect(("Stalled",), either=True, refusable=True)
 
 
 def _paced(reply: Reply, size: int, seconds: float) -> Reply:
@@ -145,7 +154,7 @@ PACE: tuple[FaultKind, ...] = (
         summary="The body comes at so many bytes a second; 1000 if no value is given.",
         phase="body",
         retry="-",
-        expect=NOTHING,
+        expect=_in_its_time,
         apply=_bandwidth,
         values=("100", "10000"),
     ),

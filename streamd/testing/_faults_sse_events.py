@@ -66,9 +66,9 @@ def _broken(reply: Reply, strike: Strike) -> Reply:
 def _unterminated(reply: Reply, strike: Strike) -> Reply:
     """The body ends with an event without its blank line: it counts only where it is the evidence."""
     at = min(strike.event(reply), len(reply.events) - 1)
-    event = replace(reply.events[at], data=reply.events[at].data.removesuffix(b"\n\n"))
+    event = replace(reply.events[at], data=reply.events[at].data.rstrip(b"\r\n"))
     if not event.terminal:
-        event = replace(event, gives=())
+        event = replace(event, gives=(), loosely=event.gives)
     return replace(reply, events=(*reply.events[:at], event))
 
 

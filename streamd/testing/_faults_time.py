@@ -213,7 +213,7 @@ TIME: tuple[FaultKind, ...] = (
         "neither ends the body nor closes the connection.",
         phase="after",
         retry="RT",
-        expect=NOTHING,
+        expect=_silent,
         apply=_after_terminal,
         sweep=("event:0", "kind:finish"),
     ),

@@ -35,10 +35,20 @@ def _slow(stage: Stage, strike: Strike) -> Stage:
 
 
 def _reading(how: Reading) -> Callable[[Stage, Strike], Stage]:
-    return lambda stage, strike: replace(stage, reading=how, reading_from=_chunks(strike))
+    def staged(stage: Stage, strike: Strike) -> Stage:
+        return stage if _is_flooded(stage) else replace(stage, reading=how, reading_from=_chunks(strike))
+
+    return staged
+
+
+def _is_flooded(stage: Stage) -> bool:
+    """Whether there comes what nobody is to read."""
+    return stage.reading == "leaves" and stage.rest > 0
 
 
 def _rests(stage: Stage, strike: Strike) -> Stage:
+    if _is_flooded(stage):
+        return stage
     return replace(stage, reading="stops", reading_from=_chunks(strike), rest=strike.number(1000.0), room=1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 from streamd.providers import NotAStream, StreamdError
@@ -10,7 +9,7 @@ from streamd.providers import NotAStream, StreamdError
 from ._expect import is_among
 from ._judge_tools import seconds_asked
 from ._observation import Observation
-from ._reply import Reply
+from ._reused import free_attempts, unread_attempts
 from ._trace import Attempt
 from ._verdict import FindingName
 
@@ -45,7 +44,7 @@ def judge_promised_retries(observed: Observation, attempts: Sequence[Attempt]) -
     if promised is None or not attempts:
         return
     made = _retries(attempts)
-    if made - _free(attempts) > promised:
+    if made - len(free_attempts(attempts)) > promised:
         yield (
             "retried_non_retryable",
             f"it asked again {made} times, where it says that it does {promised} times",
@@ -63,8 +62,8 @@ def judge_promised_retries(observed: Observation, attempts: Sequence[Attempt]) -
     if any(attempt.after is not None for attempt in attempts) or last.kept:
         return  # of a response that is read on more is to be known than how often
     if (
-        made + _unread(attempts) >= enough
-        or last.delivery.produced
+        made + unread_attempts(attempts) >= enough
+        or (last.delivery.loose or last.delivery).produced
         or (asked is not None and asked > _LONGEST)
     ):
         return
@@ -81,35 +80,6 @@ def judge_promised_retries(observed: Observation, attempts: Sequence[Attempt]) -
 def _retries(attempts: Sequence[Attempt]) -> int:
     """How many attempts were made again: those that follow on one that was not complete."""
     return sum(not _is_complete(before) for before in attempts[:-1])
-
-
-def _free(attempts: Sequence[Attempt]) -> int:
-    """How many need not be counted: what is sent on a connection that the server has closed is never processed."""
-    return sum(
-        _is_silent(after.reply) and _may_stay(before) for before, after in itertools.pairwise(attempts)
-    )
-
-
-def _is_silent(reply: Reply) -> bool:
-    """Whether the server ends the connection before any byte of an answer, as it does with one that was idle."""
-    cut = reply.cut
-    return cut is not None and cut.raw and cut.at == 0 and cut.how != "stall"
-
-
-def _may_stay(attempt: Attempt) -> bool:
-    """Whether a client can use the connection for another request: the response on it came to its end."""
-    return attempt.delivery.head and attempt.delivery.end in ("clean", "refused")
-
-
-def _unread(attempts: Sequence[Attempt]) -> int:
-    """How many may have been made besides, on connections whose server had more to say, and did not read on."""
-    return sum(_says_more(attempt.reply) for attempt in attempts[:-1])
-
-
-def _says_more(reply: Reply) -> bool:
-    """Whether bytes follow on a response that is whole by its head."""
-    short = reply.length is not None and reply.length < len(reply.body)
-    return bool(reply.surplus) or (reply.framing == "length" and (short or reply.repeat is not None))
 
 
 def _is_no_chance(attempt: Attempt) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 
 from ._observation import Observation
+from ._reused import free_attempts
 from ._shown import shown
 from ._trace import Attempt
 from ._verdict import FindingName
@@ -48,6 +49,7 @@ def judge_tools(observed: Observation, attempts: Sequence[Attempt]) -> Iterator[
 def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, str]]:
     """Whether it asked again only where that could help, and not before it was asked to wait for."""
     holes: Counter[int | None] = Counter()
+    free = free_attempts(attempts)
     for before, after in itertools.pairwise(attempts):
         if before.turn is not None and after.turn is not None and after.turn != before.turn:
             continue
@@ -66,7 +68,7 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
         holes[before.turn] = holes[before.turn] + _has_hole(before) if after.after is not None else 0
         if holes[before.turn] > 1:
             yield "retried_non_retryable", f"attempt {after.number} asks for missing events once more"
-        if any(expected.last for expected in before.expect):
+        if any(expected.last for expected in before.expect) and before.number not in free:
             yield "retried_non_retryable", f"attempt {after.number} is one more than it may make"
         wanted = seconds_asked(before)
         if wanted is not None and after.at - before.at < wanted - 1e-6:

@@ -45,8 +45,10 @@ _NUMBER = re.compile(rb'"sequence_number":(\d+)')
 
 
 def payload_of(event: WireEvent, wire: Wire) -> bytes | None:
-    """The JSON object of an event; None where it has none."""
+    """The JSON object of an event; None where it has none, or where it is broken and is to stay so."""
     data = event.data
+    if event.fatal and event.kind != "error":
+        return None
     if wire.name in SSE_WIRES:
         at = 0 if data.startswith(b"data: ") else data.find(b"\ndata: ") + 1
         found = data[at + 6 : -2] if data.startswith(b"data: ", at) else b""

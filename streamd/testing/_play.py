@@ -16,7 +16,7 @@ from ._delivery import delivery_of
 from ._fault import Fault, Plan
 from ._faults_http_status import refused
 from ._kept import Kept
-from ._kind import Phase, Strike
+from ._kind import FaultKind, Phase, Strike
 from ._render import render
 from ._reply import Reply
 from ._results import ResultTold, results_in
@@ -34,6 +34,7 @@ __all__ = ["STAGED", "Play"]
 
 _EARLY: tuple[Phase, ...] = ("connect", "request")
 _LATE: tuple[Phase, ...] = ("head", "body", "after")
+_DEPTHS: dict[str, int] = {"prov": 0, "tool": 0, "json": 1, "sse": 2}
 _NOTHING_LEFT = (ValueError, LookupError, StopIteration, struct.error, msgspec.MsgspecError)
 STAGED: tuple[Phase, ...] = ("tool", "consumer", "runtime")
 """The phases of the faults that strike the application itself."""
@@ -76,7 +77,7 @@ class Play:
         self._key = key
         self._stale: set[int] = set()
         self._kinds = [kind_named(fault.name) for fault in plan]
-        self._order = sorted(range(len(plan)), key=lambda place: self._kinds[place].late)
+        self._order = sorted(range(len(plan)), key=lambda place: _depth(self._kinds[place]))
         self._left = [fault.times for fault in plan]
         self._attempts = 0
         self._turn = 1
@@ -282,6 +283,11 @@ class Play:
         faults = ", ".join(str(self._plan[place]) for place in struck) or "none"
         self.note(f"attempt {number}: {attempt.asked}; faults: {faults}")
         return attempt
+
+
+def _depth(kind: FaultKind) -> int:
+    """How far out it is: what events say is changed first, then how they are framed, and then what carries them."""
+    return 4 if kind.late else _DEPTHS.get(kind.layer, 3)
 
 
 def _has_calls(events: tuple[WireEvent, ...]) -> bool:

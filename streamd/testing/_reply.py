@@ -47,7 +47,7 @@ class Wait(Struct, frozen=True):
 
 
 class Repeat(Struct, frozen=True):
-    """Before this byte of the body the server sends an event again and again, `every` so many seconds.
+    """Before the event with this byte of the body the server sends another again and again, `every` so many seconds.
 
     It does so `times` times; forever where that is None, and nothing of the body follows then. With `every` being zero
     it floods.
@@ -160,6 +160,11 @@ class Layout(Struct, frozen=True):
         event = bisect_right(self.starts, at) - 1
         inside = at - self.starts[event]
         return self.places[event] + inside if inside else self.frames[event]
+
+    def between(self, at: int) -> int:
+        """The place in the raw stream before the event that this byte of the body is in."""
+        event = bisect_right(self.starts, at) - 1
+        return self.end if at >= self.size else self.frames[event]
 
     def body_of(self, raw: int) -> int:
         """How many bytes of the body are among the first `raw` bytes of the raw stream."""

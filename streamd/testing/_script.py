@@ -78,7 +78,7 @@ def _inserted(reply: Reply, laid: Layout) -> dict[int, list[Step]]:
         times = math.inf if reply.repeat.times is None else reply.repeat.times
         most = math.inf if reply.repeat.every or reply.repeat.times is not None else _ENDLESS
         flood = Flood(data, times, reply.repeat.every, most)
-        inserted.setdefault(laid.raw_of(reply.repeat.at), []).append(flood)
+        inserted.setdefault(laid.between(reply.repeat.at), []).append(flood)
     return inserted
 
 

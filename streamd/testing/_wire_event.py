@@ -39,7 +39,8 @@ class WireEvent(Struct, frozen=True):
     `data` is all of its bytes, framing included. `gives` is what is whole for a client once its last byte has come:
     the harness's expectation, which no decoder was asked for. Closed tool calls and `Stop` are given by the first event
     that is `terminal`: the provider's evidence that the turn is complete. At an event that is `fatal` a client ends
-    with an error, and reads no further.
+    with an error, and reads no further. `loosely` is what it gives besides to a client that takes it for whole, where
+    the body ends without the line ends after it.
     """
 
     data: bytes
@@ -47,3 +48,4 @@ class WireEvent(Struct, frozen=True):
     gives: tuple[Chunk, ...] = ()
     terminal: bool = False
     fatal: bool = False
+    loosely: tuple[Chunk, ...] = ()

@@ -33,6 +33,13 @@ MET = [
     ),
     # A connection that was closed before the request on it needs no retry that is counted.
     ("one_tool", ("net.fin_before_headers x3 if turn:2",), "openai-chat", 192),
+    (
+        "three_rounds",
+        ("rt.retry_budget_spent", "net.fin_before_headers x2 if request:2"),
+        "bedrock-converse",
+        296,
+    ),
+    ("two_tools", ("net.reset_before_headers x3 if turn:2",), "bedrock-converse", 2099),
     # Whether a page that was cut was one is not known.
     ("thinking", ("sec.key_echoed=page x2", "net.reset@byte:75%"), "gemini-array", 519),
     ("three_rounds", ("http.402_retry_after=7", "http.html_200=html x*"), "cohere-v2", 282),
@@ -49,6 +56,39 @@ MET = [
     ("hello", ("sse.array_compact", "prov.hollow@event:1"), "gemini-array", 955),
     # What holds nothing comes after what begins the answer, and not only after noise.
     ("hello", ("sse.ping@event:0", "prov.hollow@event:1"), "anthropic-messages", 846),
+    # What events say is changed before how they are framed, and that before what carries them.
+    ("two_tools", ("sse.crlf@byte:50% x2", "sse.final_event_unterminated@event:0"), "gemini", 386),
+    (
+        "one_tool",
+        (
+            "sse.aws_bad_prelude_crc@kind:finish x*",
+            "http.redirect_301=cross if request:2",
+            "json.unknown_field x*",
+        ),
+        "bedrock-converse",
+        418,
+    ),
+    ("two_tools", ("prov.finish_without_done", "sse.array_unclosed x2"), "gemini-array", 691),
+    ("one_tool", ("sse.cr@byte:50%", "tool.name_unknown@tool:1 x2"), "anthropic-messages", 1754),
+    (
+        "one_tool",
+        ("time.keepalive_forever=0.5@kind:finish x3 if turn:2", "sse.empty_data@event:0 x2"),
+        "cohere-v2",
+        2235,
+    ),
+    # An index may have more than one digit.
+    ("three_rounds", ("tool.call_again x3", "json.wrong_type=text"), "openai-chat", 377),
+    # Evidence that another fault has taken away is none, and silence is silence.
+    (
+        "three_rounds",
+        ("time.stall_after_terminal@kind:finish x3", "tool.complete_call_then_eof"),
+        "openai-chat",
+        313,
+    ),
+    # What nobody is to read is not read.
+    ("thinking", ("use.unread_flood=1024", "use.reenters@event:3"), "anthropic-messages", 2491),
+    # What is too large may be too slow.
+    ("one_tool", ("sse.ndjson_endless_line@event:1", "net.bandwidth=10000"), "ollama-chat", 898),
 ]
 
 
