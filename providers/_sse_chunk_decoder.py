@@ -10,7 +10,7 @@ from ._event_decoder import EventDecoder, malformed
 from ._event_machine import EventMachine
 from ._excerpt import excerpt
 from ._framing import Framing, ServerSentEvent
-from ._json import UNREADABLE, as_list, as_object, load
+from ._json import UNREADABLE, as_list, as_object, is_text, load
 from ._json_array import JSONArrayDecoder
 from ._ndjson import NDJSONDecoder
 from ._sse import SSEDecoder
@@ -36,8 +36,8 @@ class SSEChunkDecoder(EventDecoder):
         arrays: Whether the server may stream a JSON array in the place of events: then `[` begins one.
         lines: Given where the server streams a JSON object a line in the place of events: then `{` begins the first
             of them, except where its line ends right after it, as in a document that was written to be read. It is
-            given the lines that come in one read together, takes those that only go on with the answer, and gives
-            back the first that does more: that is an event of the machine.
+            given the lines that come in one read together, which are UTF-8, takes those that only go on with the
+            answer, and gives back the first that does more: that is an event of the machine.
         max_event_bytes: The most one event, or a whole document, may take.
     """
 
@@ -62,11 +62,11 @@ class SSEChunkDecoder(EventDecoder):
         self._any = False  # whether there was an event
 
     def _take(self, data: bytes, out: list[Chunk]) -> None:
-        if not self._streaming:
-            self._begin(data, out)
-            return
         if self._ndjson is not None:
             self._take_lines(self._ndjson, data, out)
+            return
+        if not self._streaming:
+            self._begin(data, out)
             return
         frames, machine = self._frames, self._machine
         if not self._any and len(self._head) < _QUOTED:
@@ -92,11 +92,17 @@ class SSEChunkDecoder(EventDecoder):
                 machine.finish(out)
 
     def _take_lines(self, frames: NDJSONDecoder, data: bytes, out: list[Chunk]) -> None:
-        """Take lines as `_take` takes blocks, but for those that the machine takes together."""
+        """Take lines as `_take` takes blocks, but for those that the machine takes together.
+
+        Whether they are text is asked of them all at once; where they are not, each is taken by itself.
+        """
         machine, take = self._machine, self._lines
         assert take is not None
-        lines = iter(frames.lines(data))
-        while (line := take(lines, out)) is not None:
+        lines = frames.lines(data)
+        whole = b"".join(lines)
+        together = whole.isascii() or is_text(whole)
+        rest = iter(lines)
+        while (line := take(rest, out) if together else next(rest, None)) is not None:
             text = frames.strip(line)
             if not text:
                 continue
@@ -104,7 +110,7 @@ class SSEChunkDecoder(EventDecoder):
             try:
                 machine.event(b"", text, out)
             except UNREADABLE as error:
-                raise malformed(error, text, frames.end_before_line(lines)) from error
+                raise malformed(error, text, frames.end_before_line(rest)) from error
             if machine.done:
                 return
         if frames.failure is not None:
