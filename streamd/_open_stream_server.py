@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import trio
+
 from streamd.supervisors import RestartLimit, open_supervisor
 
 from ._signature import takes_arguments_of
@@ -16,6 +18,7 @@ __all__ = ["open_stream_server"]
 
 @takes_arguments_of(StreamServer)
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def open_stream_server(*args: Any, **options: Any) -> AsyncGenerator[StreamServer, None]:
     """Run a `StreamServer` beside a block: `async with open_stream_server(...) as server`.
 

@@ -134,6 +134,7 @@ class Runtime:
 
 
 @asynccontextmanager
+@trio.lowlevel.enable_ki_protection
 async def open_runtime(
     *,
     max_sessions: int | None = None,

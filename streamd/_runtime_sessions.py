@@ -87,6 +87,7 @@ class Sessions:
         """The open session of an id."""
         return self._seats.lookup(id).session if id in self._seats else None
 
+    @trio.lowlevel.enable_ki_protection
     async def open(self, opening: Opening) -> tuple[Session, ChildRef]:
         """Admit a session and start it.
 
@@ -123,6 +124,7 @@ class Sessions:
             del failed  # else the error's traceback and this frame keep each other alive
         return cast("Session", ref.value), ref
 
+    @trio.lowlevel.enable_ki_protection
     async def end(self, session: Session, ref: ChildRef) -> None:
         """End a session, and return once nothing of it is left. Cancelling hurries it."""
         session.close()
@@ -158,6 +160,7 @@ class Sessions:
             if name not in self._seats:
                 return name
 
+    @trio.lowlevel.enable_ki_protection
     async def _host(self, name: str, opening: Opening, *, task_status: trio.TaskStatus[Session]) -> None:
         """The child that a session's tree runs in; what fails in it is told where the session is read."""
         # Others may have come first while this one waited to be admitted.
