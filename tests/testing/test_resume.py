@@ -370,7 +370,7 @@ async def test_a_server_of_every_wire_knows_a_request_for_the_rest() -> None:
             assert refused.json()["error"]["type"] == "not_found_error"
         for target in (url, f"{url}?stream=false", f"{url}?stream=true&starting_after=x"):
             assert (await client.get(target)).json()["error"]["type"] == "invalid_request_error"
-        assert (await client.post(f"{url}?stream=true", json=body)).status_code == 404
+        assert (await client.post(f"{url}?stream=true", json=body)).status_code == 405
         assert [attempt.asked for attempt in server.trace.attempts][:3] == [
             "turn 1",
             "the rest of turn 1 after event 4",
