@@ -67,6 +67,7 @@ def refused(reply: Reply, body: bytes, status: int, **headers: str) -> Reply:
         status=status,
         reason=HTTPStatus(status).phrase if status in set(HTTPStatus) else "Refused",
         headers=(("Content-Type", "application/json"), *named),
+        head=reply.head if reply.edits else None,
         events=(WireEvent(body, "error", fatal=True),),
         framing="length",
     )

@@ -15,12 +15,15 @@ __all__ = ["PACE"]
 
 _INSTANT = 0.001
 _TICK = 0.1
+_PIECES = 200_000
+"""Network reads: a body may have many MiB."""
+
 _LONG = 300
 """Seconds."""
 
 
 def _slice(reply: Reply, strike: Strike) -> Reply:
-    size = max(1, int(strike.number(1)))
+    size = max(1, int(strike.number(1)), len(reply.body) // _PIECES)
     return replace(reply, splits=tuple(range(size, len(reply.body), size)))
 
 
@@ -72,7 +75,7 @@ def _bitflip(reply: Reply, strike: Strike) -> Reply:
     start = 0
     for number, event in enumerate(reply.events):
         first, last = event.data.find(b"{"), event.data.rfind(b"}")
-        if first >= 0:
+        if first >= 0 and not event.fatal:
             chosen = number, max(first, min(place - start, last))
         start += len(event.data)
         if chosen is not None and place < start:

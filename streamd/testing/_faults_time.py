@@ -104,6 +104,7 @@ def _limited(reply: Reply, strike: Strike) -> Reply:
         status=429,
         reason="Too Many Requests",
         headers=(("Content-Type", "application/json"), ("Retry-After", f"{seconds:g}")),
+        head=reply.head if reply.edits else None,
         events=(),
         framing="length",
     )

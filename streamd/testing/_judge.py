@@ -17,6 +17,7 @@ from ._judge_promised import judge_promised_retries, judge_second_chances
 from ._judge_results import judge_results
 from ._judge_tools import judge_retries, judge_tools
 from ._observation import Observation
+from ._reused import says_more
 from ._shown import shown
 from ._trace import Attempt, Trace
 from ._verdict import Finding, FindingName, Verdict
@@ -64,7 +65,9 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
     found += [*judge_retries(attempts), *judge_second_chances(attempts)]
     found += [*judge_promised_retries(observed, attempts), *judge_keys(observed, attempts)]
     found += [*_leaks(observed, key)]
-    if any(expected.unsent for attempt in attempts for expected in attempt.expect):
+    unsent = any(expected.unsent for attempt in attempts for expected in attempt.expect)
+    # A place that was held is free once what held it has crashed.
+    if unsent and observed.stage.crash is None:
         found.append(("leaked_secret", "a request was made with a key that no header may hold"))
     return Verdict(tuple(Finding(name, detail, repro) for name, detail in dict.fromkeys(found)))
 
@@ -127,7 +130,9 @@ def _unasked(error: BaseException, staged: Sequence[Expect]) -> Found:
 def _expected(attempt: Attempt) -> Expect:
     """How a run may end whose last attempt was this one: by any of the faults that struck it."""
     told = (error for expected in attempt.expect for error in expected.errors)
-    errors = tuple(dict.fromkeys((*told, *attempt.broke)))
+    # What else came, or did not, on a connection that was used again after it is not seen.
+    unread = ("ConnectionLost", "ProtocolViolation", "Stalled") if says_more(attempt.reply) else ()
+    errors = tuple(dict.fromkeys((*told, *attempt.broke, *unread)))
     either = any(expected.either for expected in attempt.expect)
     return Expect(errors, either, refusable=any(expected.refusable for expected in attempt.expect))
 

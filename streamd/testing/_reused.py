@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ._reply import Reply
 from ._trace import Attempt
 
-__all__ = ["free_attempts", "unread_attempts"]
+__all__ = ["free_attempts", "says_more", "unread_attempts"]
 
 
 def free_attempts(attempts: Sequence[Attempt]) -> frozenset[int]:
@@ -22,7 +22,7 @@ def free_attempts(attempts: Sequence[Attempt]) -> frozenset[int]:
 
 def unread_attempts(attempts: Sequence[Attempt]) -> int:
     """How many may have been made besides, on connections whose server had more to say, and did not read on."""
-    return sum(_says_more(attempt.reply) for attempt in attempts[:-1])
+    return sum(says_more(attempt.reply) for attempt in attempts[:-1])
 
 
 def _may_stay(attempt: Attempt) -> bool:
@@ -36,7 +36,7 @@ def _is_silent(reply: Reply) -> bool:
     return cut is not None and cut.raw and cut.at == 0 and cut.how != "stall"
 
 
-def _says_more(reply: Reply) -> bool:
+def says_more(reply: Reply) -> bool:
     """Whether bytes follow on a response that is whole by its head."""
     short = reply.length is not None and reply.length < len(reply.body)
     return bool(reply.surplus) or (reply.framing == "length" and (short or reply.repeat is not None))

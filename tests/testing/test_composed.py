@@ -89,6 +89,40 @@ MET = [
     ("thinking", ("use.unread_flood=1024", "use.reenters@event:3"), "anthropic-messages", 2491),
     # What is too large may be too slow.
     ("one_tool", ("sse.ndjson_endless_line@event:1", "net.bandwidth=10000"), "ollama-chat", 898),
+    (
+        "thinking",
+        (
+            "time.keepalive_forever=0.5@kind:finish if request:2",
+            "http.json_error_200=overloaded x3",
+            "prov.hollow@event:50% x2",
+        ),
+        "gemini",
+        1427,
+    ),
+    (
+        "three_rounds",
+        ("time.stall_first_event x2", "h1.content_length_short@byte:0 if request:2"),
+        "ollama-chat",
+        1857,
+    ),
+    # An error whose words are spoiled says another thing.
+    ("hello", ("net.bitflip@byte:-1 x3", "prov.error_mid=rate_limit@event:50%"), "openai-responses", 140),
+    # A place is free where what held it has crashed.
+    (
+        "hello",
+        ("rt.pool_exhausted=refuse", "rt.retry_budget_spent x2", "rt.actor_crash=parser@step:5 x*"),
+        "gemini-array",
+        175,
+    ),
+    # Many small reads of many bytes are a million steps.
+    ("hello", ("sse.ndjson_endless_line@event:1", "net.slice=7 x3"), "ollama-chat", 2891),
+    # The last of two heads is sent.
+    (
+        "one_tool",
+        ("http.204_on_stream", "time.retry_after_expires_while_cancelled x*"),
+        "bedrock-converse",
+        3282,
+    ),
 ]
 
 
