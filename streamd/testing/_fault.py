@@ -92,6 +92,16 @@ class Fault(Struct, frozen=True):
             text += f" if {self.when[0]}:{self.when[1]}"
         return text
 
+    def is_meant(self, request: int, turn: int | None) -> bool:
+        """Whether it strikes this request, by what `when` says; a turn that is not known can be any."""
+        match self.when:
+            case None:
+                return True
+            case ("turn", wanted):
+                return turn is None or wanted == turn
+            case (_, wanted):
+                return wanted == request
+
     @classmethod
     def parse(cls, text: str) -> Fault:
         """Read a fault as it is written.

@@ -13,7 +13,7 @@ from streamd.errors import ConfigError
 
 from ._catalogue import kind_named
 from ._delivery import delivery_of
-from ._fault import Fault, Plan
+from ._fault import Plan
 from ._faults_http_status import refused
 from ._kept import Kept
 from ._kind import FaultKind, Phase, Strike
@@ -219,7 +219,7 @@ class Play:
                 if (turn, place) not in self._broken:
                     continue
                 apply = kind.resumed
-            elif kind.phase in phases and self._left[place] > 0 and _is_meant(fault, number, turn):
+            elif kind.phase in phases and self._left[place] > 0 and fault.is_meant(number, turn):
                 self._left[place] -= 1
                 if turn is not None and kind.resumed is not None:
                     self._broken.add((turn, place))
@@ -292,13 +292,3 @@ def _depth(kind: FaultKind) -> int:
 
 def _has_calls(events: tuple[WireEvent, ...]) -> bool:
     return any(event.kind == "call" for event in events)
-
-
-def _is_meant(fault: Fault, number: int, turn: int | None) -> bool:
-    match fault.when:
-        case None:
-            return True
-        case ("turn", wanted):
-            return turn is None or wanted == turn
-        case (_, wanted):
-            return wanted == number
