@@ -50,7 +50,7 @@ class Framing(ABC):
         self._limit = max_event_bytes
         self._end = 0  # the place in the body after the last block
         self._id = b""
-        self.over = False
+        self.over: bool = False
         """Whether nothing more is read: the body has ended by itself, or failed."""
         self.failure: StreamError | None = None
         """The error that ended the stream; the next `feed` raises it."""

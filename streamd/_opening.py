@@ -85,7 +85,8 @@ class Opening:
             ]
             async with OwnClient() if given is None else nullcontext(given) as http:
                 plan, high_watermark = self._plan_for(served, self.id or name), self._high_watermark
-                del self, models, served  # the plan has what is needed of them, for as long as the session lives
+                # The plan has what is needed of them, and a session may live long.
+                del self, models, served
                 async with run_plan(*staged(plan, http), high_watermark) as running:
                     yield running
 

@@ -134,7 +134,7 @@ class _Way(httpcore.AsyncNetworkStream):
             await self._stream.send_all(buffer)
 
     async def aclose(self) -> None:
-        # httpcore closes in a shield: nothing that takes its time could be cancelled. Its own way of closing takes none.
+        # httpcore closes in a shield: what takes its time could not be cancelled. Its own way of closing takes none.
         await trio.aclose_forcefully(self._stream)
 
     async def start_tls(

@@ -119,7 +119,7 @@ def test_a_generator_that_trio_closes_is_no_leak() -> None:
 
 
 def test_closing_takes_an_application_of_httpx_no_time() -> None:
-    """httpcore says no goodbye; and what it waits for cannot be cancelled."""
+    """A goodbye is not said: what is waited for while closing cannot be cancelled."""
 
     async def app(world: World) -> None:
         async with world.client.stream("POST", world.url, json={"messages": []}) as response:
