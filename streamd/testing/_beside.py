@@ -29,6 +29,7 @@ async def open_beside(world: World, beside: Beside, options: dict[str, Any]) -> 
         if world.stage.hook == "observer":
             raise ConsumerLeft
 
+    world.observed.beside = True
     places = beside.sessions if beside.places else None
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:

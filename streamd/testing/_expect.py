@@ -20,7 +20,8 @@ class Expect(Struct, frozen=True):
     `final` says that the same request cannot succeed: no attempt may follow. `refusable` says that a client may refuse
     the reply by its head, with one of `errors`: then it need not have told, or finished, what it did not read. `unsent`
     says that no request may be made at all, and `last` that no attempt may follow, whatever else struck. `once` says
-    that one more attempt is enough: a second answer of the kind is no chance.
+    that one more attempt is enough: a second answer of the kind is no chance. `own` says that an application may be
+    stricter than streamd is, and fail with an error of its own where the turn was complete.
 
     After a class may stand `/` and a phase, as in `ConnectionLost/send`.
     """
@@ -32,6 +33,7 @@ class Expect(Struct, frozen=True):
     unsent: bool = False
     last: bool = False
     once: bool = False
+    own: bool = False
 
 
 def label(error: BaseException) -> str:

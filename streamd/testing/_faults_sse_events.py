@@ -128,13 +128,14 @@ def _spoiled(
     *errors: str,
     sweep: tuple[str, ...] = _PLACES,
     values: tuple[str, ...] = (),
+    own: bool = False,
 ) -> FaultKind:
     return FaultKind(
         name=f"sse.{name}",
         summary=summary,
         phase="body",
         retry="NO" if errors == TOO_LARGE else "R4",
-        expect=fails_with(*(errors or ("MalformedEvent",)), final=errors == TOO_LARGE),
+        expect=fails_with(*(errors or ("MalformedEvent",)), final=errors == TOO_LARGE, own=own),
         apply=apply,
         sweep=sweep,
         values=values,
@@ -193,6 +194,7 @@ SSE_EVENTS: tuple[FaultKind, ...] = (
         "The body ends without the blank line of its last event, which counts only where it completes the turn.",
         _unterminated,
         "Truncated",
+        own=True,
         sweep=("event:0", "event:1", "event:50%", "kind:finish", "event:-1"),
     ),
     _error("error_field", "An error comes as a field of its own, as llama.cpp sends it.", _error_field),

@@ -24,7 +24,7 @@ from ._call_edits import (
 from ._faults_tool_body import BODIES
 from ._faults_tool_index import INDEXES
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, TOO_LARGE, fails_with
+from ._outcomes import TOO_LARGE, fails_with
 from ._payload import first_terminal
 from ._reasons import RAW_REASONS, settled, told, with_reason
 from ._reply import Reply
@@ -196,7 +196,7 @@ def _kind(
         summary=summary,
         phase="body",
         retry="-" if not errors else "NO" if errors == TOO_LARGE else "R4",
-        expect=fails_with(*errors, final=errors == TOO_LARGE) if errors else NOTHING,
+        expect=fails_with(*errors, final=errors == TOO_LARGE, own=True),
         apply=apply,
         sweep=sweep,
         values=values,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ._call_edits import call_of, place_of, struck_call, whole_text, with_entries
 from ._kind import FaultKind, Strike
-from ._outcomes import NOTHING, TOO_LARGE, fails_with
+from ._outcomes import TOO_LARGE, fails_with
 from ._payload import changed, payload_of, with_payload
 from ._reasons import settled
 from ._reply import Reply
@@ -229,7 +229,7 @@ def _kind(
         summary=summary,
         phase="body",
         retry="-" if not errors else "NO" if errors == TOO_LARGE else "R4",
-        expect=fails_with(*errors, final=errors == TOO_LARGE) if errors else NOTHING,
+        expect=fails_with(*errors, final=errors == TOO_LARGE, own=True),
         apply=apply,
         values=values,
         wires=tuple(wires.split()),

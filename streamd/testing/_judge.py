@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from streamd.providers import StreamdError, Usage
 
 from ._bounds import counts, is_open, told_of_last
@@ -57,7 +59,9 @@ def judge(observed: Observation, trace: Trace, *, key: str = "", repro: str = ""
         key: The canary that must be seen nowhere.
         repro: The line that runs the same again.
     """
-    attempts = trace.attempts
+    attempts: Sequence[Attempt] = trace.attempts
+    if observed.stage.beside is not None and not observed.beside:
+        attempts = [_unbound(attempt) for attempt in attempts]
     valid = _valid(observed, attempts)
     found = [*_ending(observed, trace), *_text(observed, valid), *_reasoning(observed, valid)]
     found += [*_usage(observed, attempts), *judge_tools(observed, attempts)]
@@ -101,7 +105,8 @@ def _ending(observed: Observation, trace: Trace) -> Found:
         delivery = delivery.loose
     complete = delivery.terminal and not delivery.fatal_first
     if observed.error is not None:
-        if complete and not expected.either and not _has_refused(observed, last):
+        strict = expected.own and not isinstance(observed.error, StreamdError)
+        if complete and not (expected.either or strict or _has_refused(observed, last)):
             yield "lost_finish", f"the answer was complete, and it failed with {label(observed.error)}"
         elif isinstance(observed.error, StreamdError) and not is_among(observed.error, expected.errors):
             wanted = ", ".join(expected.errors) or "none"
@@ -134,7 +139,13 @@ def _expected(attempt: Attempt) -> Expect:
     unread = ("ConnectionLost", "ProtocolViolation", "Stalled") if says_more(attempt.reply) else ()
     errors = tuple(dict.fromkeys((*told, *attempt.broke, *unread)))
     either = any(expected.either for expected in attempt.expect)
-    return Expect(errors, either, refusable=any(expected.refusable for expected in attempt.expect))
+    refusable = any(expected.refusable for expected in attempt.expect)
+    return Expect(errors, either, refusable=refusable, own=any(each.own for each in attempt.expect))
+
+
+def _unbound(attempt: Attempt) -> Attempt:
+    """The attempt of an application that is in no runtime, and so not bound by what is spent or taken there."""
+    return replace(attempt, expect=tuple(replace(each, unsent=False, last=False) for each in attempt.expect))
 
 
 def _has_refused(observed: Observation, last: Attempt) -> bool:

@@ -55,6 +55,8 @@ class Observation:
     """How often it says that it asks again, in all; None where it does not say."""
     identifies: bool = False
     """Whether it says that all attempts at a turn have one `Idempotency-Key`, and no two turns the same."""
+    beside: bool = False
+    """Whether it is in one runtime with the other sessions that a fault opens: it is a session of streamd's."""
     cancelled: bool = False
     """Whether it was cancelled, by the plan, before it came to an end."""
     hung: bool = False

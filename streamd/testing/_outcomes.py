@@ -11,14 +11,15 @@ from ._kind import Strike
 __all__ = ["NOTHING", "TOO_LARGE", "after_cut", "either", "fails_with", "still_alive", "unsent"]
 
 
-def fails_with(*errors: str, final: bool = False) -> Callable[[Delivery, Strike], Expect]:
+def fails_with(*errors: str, final: bool = False, own: bool = False) -> Callable[[Delivery, Strike], Expect]:
     """The run fails with one of these where the terminal evidence did not come, and completes where it did.
 
     Args:
         errors: Names of classes; see `Expect`.
         final: Whether no attempt may follow.
+        own: Whether an application may fail with an error of its own where it did.
     """
-    expected = Expect(errors, final=final)
+    expected = Expect(errors, final=final, own=own)
     return lambda _delivery, _strike: expected
 
 

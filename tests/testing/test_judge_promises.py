@@ -172,36 +172,6 @@ def test_a_failure_before_anything_was_asked_needs_a_reason() -> None:
     assert simulate(streamd_app, HELLO, "rt.pool_exhausted=refuse").verdict.ok
 
 
-class AskError(Exception):
-    """An error of an application's own."""
-
-
-def test_an_error_of_its_own_before_anything_was_asked_needs_a_reason_too() -> None:
-    """Where a fault of the application's own explains it, it may be of any class."""
-
-    async def app(_world: World) -> None:
-        raise AskError("no such model")
-
-    for plan in ((), ("net.slice",), ("time.stall_before_headers x*",)):
-        assert [found.name for found in simulate(app, HELLO, *plan).verdict.findings] == ["wrong_error"]
-    assert simulate(app, HELLO, "sec.bad_key").verdict.ok
-
-
-@pytest.mark.parametrize("fault", ["http.gzip", "h1.bad_chunk_size=fffffffffffffffff@event:2"])
-def test_what_may_be_refused_may_be_refused_with_an_error_of_its_own(fault: str) -> None:
-    """Then it need not tell what it did not read."""
-
-    async def app(world: World) -> None:
-        world.said("")
-        body = {"messages": [{"role": "user", "content": "Hi"}]}
-        async with world.client.stream("POST", f"{world.url}/v1/chat/completions", json=body) as response:
-            assert response.status_code == 200
-        raise AskError("that is not read")
-
-    assert simulate(app, HELLO, fault).verdict.findings == ()
-    assert not simulate(app, HELLO, "net.slice").verdict.ok
-
-
 @pytest.mark.parametrize(
     ("fault", "field", "value", "expected"),
     [
