@@ -180,10 +180,13 @@ JSON: tuple[FaultKind, ...] = (
     _spoiled("json.scalar", "An event is a text.", lambda _told: b'"text"'),
     _spoiled("json.raw_control", "A control character stands in a text unescaped.", _beside(b'"a\x01b"')),
     _spoiled("json.nul", "A NUL stands in a text unescaped.", _beside(b'"a\x00b"')),
-    _unnoticed(
-        "json.invalid_after_finish",
-        "An event after the provider's terminal evidence breaks the grammar of JSON.",
-        _after_finish,
+    FaultKind(
+        name="json.invalid_after_finish",
+        summary="An event after the provider's terminal evidence breaks the grammar of JSON.",
+        phase="body",
+        retry="-",
+        expect=fails_with("MalformedEvent"),
+        apply=_after_finish,
     ),
     _unnoticed(
         "json.wrong_type",

@@ -39,7 +39,7 @@ def _duplicate(reply: Reply, strike: Strike) -> Reply:
     for at in _texts(reply, strike)[:1]:
         event = reply.events[at]
         text = () if _numbered(strike) else tuple(each for each in event.gives if isinstance(each, Text))
-        again = replace(event, gives=text)
+        again = replace(event, data=event.data.removeprefix(b"\xef\xbb\xbf"), gives=text)
         return strike.with_events(reply, *reply.events[: at + 1], again, *reply.events[at + 1 :])
     return reply
 

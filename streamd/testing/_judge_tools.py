@@ -8,12 +8,16 @@ from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 
 from ._observation import Observation
+from ._reply import Reply
 from ._reused import free_attempts
 from ._shown import shown
 from ._trace import Attempt
 from ._verdict import FindingName
 
 __all__ = ["judge_retries", "judge_tools", "seconds_asked"]
+
+_PATIENCE = 5.0
+"""Seconds."""
 
 _REFUSED = frozenset(("ConnectFailed", "AuthenticationError", "QuotaError"))
 """What a request fails with for good, whatever it asks for."""
@@ -62,7 +66,7 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
         # A response that cannot be read on can be asked for anew, but where that would be refused, too.
         anew = after.after is None and (before.after is not None or bool(before.broke))
         anew = anew and not _is_refused(before)
-        if final and not anew:
+        if final and not anew and not _is_slow(before.reply):
             why = f"status {before.reply.status}" if before.reply.status >= 300 else "what was answered"
             yield "retried_non_retryable", f"attempt {after.number} cannot succeed after {why}"
         holes[before.turn] = holes[before.turn] + _has_hole(before) if after.after is not None else 0
@@ -74,6 +78,11 @@ def judge_retries(attempts: Sequence[Attempt]) -> Iterator[tuple[FindingName, st
         if wanted is not None and after.at - before.at < wanted - 1e-6:
             waited = after.at - before.at
             yield "retried_too_soon", f"attempt {after.number} came after {waited:g} s, not {wanted:g}"
+
+
+def _is_slow(reply: Reply) -> bool:
+    """Whether it is a refusal for whose words a client need not wait, as it knows the status."""
+    return reply.status >= 300 and sum(wait.seconds for wait in reply.waits if wait.at >= 0) >= _PATIENCE
 
 
 def _is_refused(attempt: Attempt) -> bool:

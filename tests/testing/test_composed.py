@@ -123,6 +123,26 @@ MET = [
         "bedrock-converse",
         3282,
     ),
+    # The words of a refusal may come too late to be heard.
+    (
+        "two_tools",
+        (
+            "time.slow_but_live=10 x* if request:2",
+            "http.insufficient_quota if request:2",
+            "net.blackhole_connect x3 if request:2",
+        ),
+        "bedrock-invoke",
+        1523,
+    ),
+    # A byte order mark is one only where the stream begins.
+    (
+        "three_rounds",
+        ("sse.bom_split if turn:2", "sse.duplicate_event@event:50% if turn:2"),
+        "gemini",
+        2568,
+    ),
+    # What would come after the evidence comes without it.
+    ("two_tools", ("json.invalid_after_finish x*", "prov.eof_no_terminal"), "cohere-v2", 2983),
 ]
 
 
