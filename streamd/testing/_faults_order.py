@@ -17,6 +17,7 @@ from ._wire_event import WireEvent
 
 __all__ = ["ORDER"]
 
+_BOM = b"\xef\xbb\xbf"
 _NUMBERED = ("openai-responses",)
 
 
@@ -39,7 +40,7 @@ def _duplicate(reply: Reply, strike: Strike) -> Reply:
     for at in _texts(reply, strike)[:1]:
         event = reply.events[at]
         text = () if _numbered(strike) else tuple(each for each in event.gives if isinstance(each, Text))
-        again = replace(event, data=event.data.removeprefix(b"\xef\xbb\xbf"), gives=text)
+        again = replace(event, data=event.data.removeprefix(_BOM), gives=text)
         return strike.with_events(reply, *reply.events[: at + 1], again, *reply.events[at + 1 :])
     return reply
 
@@ -49,7 +50,9 @@ def _swap(reply: Reply, strike: Strike) -> Reply:
     if first < 0:
         return reply
     events = list(reply.events)
-    events[first], events[second] = events[second], events[first]
+    mark = _BOM if events[first].data.startswith(_BOM) else b""  # it stays where it is
+    moved = replace(events[first], data=events[first].data.removeprefix(_BOM))
+    events[first], events[second] = replace(events[second], data=mark + events[second].data), moved
     if _numbered(strike):
         events[first] = _gap(events[first])
     return strike.with_events(reply, *events)

@@ -81,8 +81,8 @@ def _each(change: Callable[[bytes], bytes]) -> Callable[[Reply, Strike], Reply]:
 def _mixed(data: bytes) -> bytes:
     """Each line of an event ends in its own way: the parts of what ends a line are never one line end more."""
     ends = (b"\n", b"\r", b"\r\n")
-    lines = data.split(b"\n")[:-1]
-    return b"".join(line + ends[place % len(ends)] for place, line in enumerate(lines))
+    *lines, rest = data.split(b"\n")
+    return b"".join(line + ends[place % len(ends)] for place, line in enumerate(lines)) + rest
 
 
 def _several_lines(data: bytes) -> bytes:

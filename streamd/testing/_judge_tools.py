@@ -105,8 +105,9 @@ def _has_hole(attempt: Attempt) -> bool:
 
 def seconds_asked(attempt: Attempt) -> float | None:
     """The seconds that a refusal asked to wait for; None where it told none. Dates are read against its own."""
-    # A head that cannot be read tells nothing.
-    if attempt.reply.status < 300 or not attempt.delivery.head:
+    # A head that cannot be read tells nothing, and one that may be refused need not.
+    refusable = any(expected.refusable for expected in attempt.expect)
+    if attempt.reply.status < 300 or not attempt.delivery.head or refusable:
         return None
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = attempt.reply.header(name)

@@ -134,6 +134,13 @@ MET = [
         "bedrock-invoke",
         1523,
     ),
+    # Who refuses a head need not know what it asks for.
+    (
+        "three_rounds",
+        ("time.retry_after_expires_while_cancelled", "http.gzip x2", "h1.length_and_chunked x*"),
+        "bedrock-invoke",
+        1548,
+    ),
     # A byte order mark is one only where the stream begins.
     (
         "three_rounds",
@@ -141,6 +148,9 @@ MET = [
         "gemini",
         2568,
     ),
+    ("two_tools", ("sse.bom x3 if request:2", "sse.reordered_event@event:50% if turn:2"), "gemini", 1108),
+    # A line without an end has none of either kind.
+    ("thinking", ("sse.endless_line@event:1", "sse.mixed@byte:50%"), "openai-responses", 1041),
     # What would come after the evidence comes without it.
     ("two_tools", ("json.invalid_after_finish x*", "prov.eof_no_terminal"), "cohere-v2", 2983),
 ]
