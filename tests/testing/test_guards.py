@@ -49,6 +49,7 @@ def test_a_retry_without_a_budget_is_found() -> None:
     """Where a runtime has no retry left, an attempt more is one too many."""
 
     async def alone(world: World) -> None:
+        world.observed.beside = True  # so it says, and asks for itself
         async with open_session(world.model, world.prompt, client=world.client) as session:
             async for chunk in session:
                 world.said(chunk.text if isinstance(chunk, Text) else "")
