@@ -148,8 +148,8 @@ class ConsumerEdge:
     @trio.lowlevel.enable_ki_protection
     async def receive(self, end: type[Exception] = trio.EndOfChannel) -> Chunk:
         """The next chunk, waited for; ends as `receive_nowait` does. Cancelling takes no chunk."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         if self._queue is not None or self._ended:
+            await trio.lowlevel.checkpoint_if_cancelled()
             return self.receive_nowait(end)
         task = trio.lowlevel.current_task()
         cell: list[Chunk] = []

@@ -77,10 +77,10 @@ class Handoff(Generic[T]):
         Raises:
             trio.EndOfChannel: The channel is closed.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise trio.EndOfChannel
         if self._senders:
+            await trio.lowlevel.checkpoint_if_cancelled()
             task = next(iter(self._senders))
             value = self._senders.pop(task)
             trio.lowlevel.reschedule(task)

@@ -26,13 +26,13 @@ class Peer:
 
 
 PEERS = {
-    "socket": Peer("socket_trio", "bare trio socket", "trio, httpx, msgspec", ("trio", "msgspec"), rounds=3),
-    "streamd": Peer("streamd_session", "streamd", "streamd", ("streamd-llm",), rounds=3),
+    "socket": Peer("socket_trio", "bare trio socket", "trio, httpx, msgspec", ("trio", "msgspec"), rounds=5),
+    "streamd": Peer("streamd_session", "streamd", "streamd", ("streamd-llm",), rounds=5),
     "runtime": Peer("streamd_runtime", "streamd, in a runtime", "", ("streamd-llm",)),
     "aiohttp": Peer("aiohttp_asyncio", "aiohttp", "aiohttp", ("aiohttp",)),
     "httpx": Peer("httpx_trio", "httpx on trio", "trio, httpx", ("httpx",), rounds=1),
     "httpx2": Peer("httpx2_trio", "httpx2 on trio", "trio, httpx2", ("httpx2",)),
-    "openai": Peer("openai_asyncio", "openai", "openai", ("openai",), rounds=3),
+    "openai": Peer("openai_asyncio", "openai", "openai", ("openai",), rounds=5),
     "anthropic": Peer("anthropic_asyncio", "anthropic", "anthropic", ("anthropic",), rounds=1),
     "litellm": Peer("litellm_asyncio", "litellm", "litellm", ("litellm",), rounds=1, share=2, apart=True),
     "pydantic-ai": Peer(

@@ -73,7 +73,7 @@ OPENERS = (*FEW, "runtime", *ALL[2:])
 SCENES = (
     Scene("firehose", "together", 1, 30_000, FIREHOSE, peers=ALL),
     Scene("paced 100", "together", 100, 60, 4_000, peers=ALL),
-    Scene("paced 1000", "together", 1_000, 6, 4_000, peers=SDKS),
+    Scene("paced 1000", "together", 1_000, 6, 4_000, peers=SDKS, rounds=5),
     Scene("paced 5000", "together", 5_000, 2, 4_000, peers=FEW, rounds=2),
     Scene("paced 10000", "together", 10_000, 1, 4_000, peers=FEW, rounds=1),
     Scene("bursts", "together", 100, 60, 4_000, burst=20, peers=(*CLIENTS, "openai"), rounds=2),
