@@ -101,8 +101,8 @@ def measure_imports(results: Results, stage: Stage, *, quick: bool) -> None:
     checkout may have none, and where that is forbidden streamd alone would be compiled each time.
     """
     environ = {name: value for name, value in stage.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    turns = {3: 3 if quick else 9, 2: 1 if quick else 3, 1: 1}
-    for turn, (name, peer) in itertools.product(range(turns[3] + 1), PEERS.items()):
+    turns = {5: 3 if quick else 9, 2: 1 if quick else 3, 1: 1}
+    for turn, (name, peer) in itertools.product(range(turns[5] + 1), PEERS.items()):
         if turn > turns[peer.rounds] or not peer.imports:
             continue
         _doing(f"import {peer.imports}")
