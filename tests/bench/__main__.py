@@ -24,7 +24,7 @@ from pathlib import Path
 import decode
 import report
 import supervision
-from limits import cores, pin
+from limits import awake, cores, pin
 from results import Results
 from roster import PEERS
 from scenes import QUICK, SCENES, Scene
@@ -135,12 +135,12 @@ def main() -> int:
     results, run = Results(), itertools.count()
     server_core, client_core = cores()
     scenes = QUICK if options.quick else SCENES
-    with stage(server_core, pythons) as the_stage:
+    with stage(server_core, pythons) as the_stage, awake(client_core):
         pin(client_core)
         measure_imports(results, the_stage, quick=options.quick)
         supervision.measure(results, quick=options.quick)
         decode.measure(results, quick=options.quick)
-        for turn, scene, peer in itertools.product(range(3), scenes, PEERS):
+        for turn, scene, peer in itertools.product(range(max(each.rounds for each in scenes)), scenes, PEERS):
             if scene.plays(peer, turn):
                 _doing(f"round {turn + 1}: {scene.name}, {PEERS[peer].title}")
                 the_stage.play(results, scene, peer, next(run))

@@ -21,7 +21,7 @@ class Scene:
 
     `rate` is in chunks per second over all streams together, spread evenly, so that hardly two arrive at once. It lies
     between two errors: a client that is never idle reads several chunks at once and looks cheap, and one that sleeps
-    before every chunk is charged for the system's waking it (80 µs for a bare socket at 1,000 a second, 24 at 4,000).
+    before every chunk is charged for the system's waking it.
     With `burst`, so many chunks come to a stream at once.
 
     `plan` is `together` (all streams at once), `turns` (one after the other), `tools` (the same, and the model calls a
