@@ -314,7 +314,7 @@ GUARDS = (
         "streamd/_producer.py",
         "trio.move_on_after(ERROR_BODY_SECONDS):",
         "trio.move_on_after(3000.0):",
-        "http.error_body_endless=trickle x*",
+        Strike(("http.error_body_endless=trickle x*",), limit=60.0),
     ),
     Guard(
         "size of a head",
