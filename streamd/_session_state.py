@@ -10,6 +10,7 @@ import trio
 from streamd.providers import Message, StopReason, Usage
 
 from ._fallback import Candidate
+from ._late_event import LateEvent
 from ._turn import Status, Turn
 from .errors import StreamdError
 
@@ -29,13 +30,13 @@ class SessionState:
         "_bytes_before",
         "_chunks_before",
         "_ended",
-        "_finished",
         "_first_chunk_at",
         "asked_again",
         "attempts",
         "candidate",
         "ended_at",
         "error",
+        "finished",
         "history",
         "messages",
         "output",
@@ -65,7 +66,7 @@ class SessionState:
         self.voided_usage: Usage = Usage()
         self.stop_reason: StopReason | None = None
         self.error: StreamdError | None = None
-        self._finished: trio.Event | None = None
+        self.finished: LateEvent = LateEvent()
         self.rounds: int = 0
         self.attempts: int = 0
         self.retries: int = 0
@@ -112,18 +113,8 @@ class SessionState:
         self.ended_at = trio.current_time()
         if status == "cancelled":
             self.stop_reason = "cancelled"
-        if self._finished is not None:
-            self._finished.set()
+        self.finished.set()
         return True
-
-    @property
-    def finished(self) -> trio.Event:
-        """Set when the session has ended; made when first asked for."""
-        if self._finished is None:
-            self._finished = trio.Event()
-            if self.ended_at is not None:
-                self._finished.set()
-        return self._finished
 
     @property
     def status(self) -> Status:

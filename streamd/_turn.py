@@ -9,6 +9,7 @@ import trio
 
 from streamd.providers import Chunk, Folding, Message, Metadata, StopReason, Usage
 
+from ._late_event import LateEvent
 from .errors import APIError, Phase, StreamdError
 
 __all__ = ["PRELUDE", "Status", "Turn"]
@@ -27,12 +28,12 @@ class Turn:
     """
 
     __slots__ = (
-        "_finished",
         "_folding",
         "bytes_received",
         "chunks_decoded",
         "ended_at",
         "error",
+        "finished",
         "first_chunk_at",
         "headers",
         "held",
@@ -46,7 +47,7 @@ class Turn:
         self.held: dict[type[Chunk], Chunk] = {}
         self.status: Status = "init"
         self.error: StreamdError | None = None
-        self._finished: trio.Event | None = None
+        self.finished: LateEvent = LateEvent()
         self.status_code: int | None = None
         self.headers: Mapping[str, str] = {}
         self.bytes_received: int = 0
@@ -92,18 +93,8 @@ class Turn:
             error.usage = self.usage
             if error.phase is None:
                 error.phase = "headers" if isinstance(error, APIError) and not error.in_stream else self.phase
-        if self._finished is not None:
-            self._finished.set()
+        self.finished.set()
         return True
-
-    @property
-    def finished(self) -> trio.Event:
-        """Set when the response has ended; made when first asked for."""
-        if self._finished is None:
-            self._finished = trio.Event()
-            if self.ended_at is not None:
-                self._finished.set()
-        return self._finished
 
     @property
     def phase(self) -> Phase:
