@@ -1,32 +1,9 @@
-"""The faults of the framing: streamd survives every one, on every wire that can have it."""
+"""What the faults of the framing come to, one by one; `test_faults_of_bodies` has them all."""
 
 import pytest
 
 from streamd.errors import SequenceGap
-from streamd.testing import HELLO, FaultKind, decode
-from tests.support.sweeps import cases, changes, decoded, label, simulated
-
-CASES = cases("sse")
-
-
-@pytest.mark.parametrize(("kind", "wire"), CASES, ids=label)
-def test_the_decoder_survives(kind: FaultKind, wire: str) -> None:
-    """At all places and with all values, in every scenario: what was to be given was, and the rest was refused."""
-    for run in decoded(kind, wire):
-        assert run.verdict.findings == ()
-
-
-@pytest.mark.parametrize(("kind", "wire"), CASES, ids=label)
-def test_streamd_survives(kind: FaultKind, wire: str) -> None:
-    """Whole sessions with a tool, where the fault strikes once, and where it strikes every time."""
-    for run in simulated(kind, wire):
-        assert run.verdict.findings == ()
-
-
-@pytest.mark.parametrize(("kind", "wire"), CASES, ids=label)
-def test_the_fault_strikes(kind: FaultKind, wire: str) -> None:
-    """It changes an answer, or what the application's own code does, on each wire on which it is said to happen."""
-    assert kind.phase == "tool" or kind.name == "sse.lf" or changes(kind, wire)
+from streamd.testing import HELLO, decode
 
 
 @pytest.mark.parametrize("name", ["sse.crlf", "sse.cr", "sse.mixed", "sse.no_space", "sse.multi_data_line"])

@@ -1,11 +1,11 @@
-"""The faults of the provider's words: streamd survives every one, on every wire that can have it."""
+"""The faults of framing, JSON, the provider's words and the calls: survived on every wire that can have them."""
 
 import pytest
 
 from streamd.testing import FaultKind
 from tests.support.sweeps import cases, changes, decoded, label, simulated
 
-CASES = cases("prov")
+CASES = [case for layer in ("sse", "json", "prov", "tool") for case in cases(layer)]
 
 
 @pytest.mark.parametrize(("kind", "wire"), CASES, ids=label)
