@@ -85,9 +85,10 @@ class Session(trio.abc.ReceiveChannel[Chunk]):
         self._check_open()
         return self._edge.receive_nowait()
 
-    # The checkers differ on what an `async def` returns; it is awaited either way.
-    def __anext__(self) -> Coroutine[Any, Any, Chunk]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        # No coroutine of its own: every chunk that is waited for would be handed through it.
+    # No coroutine of its own: every chunk that is waited for would be handed through it.
+    def __anext__(  # pyright: ignore[reportIncompatibleMethodOverride] - mypy has no CoroutineType
+        self,
+    ) -> Coroutine[Any, Any, Chunk]:
         return self.receive() if self._closed else self._edge.receive(StopAsyncIteration)
 
     def cancel(self) -> None:

@@ -170,7 +170,7 @@ class World:
         """Give a text in which no key may be, such as the `repr` of a session."""
         self.observed.captured.append((where, text))
 
-    async def ran_tool(self, id: str, name: str, arguments: dict[str, Any]) -> object:  # noqa: A002 - as on the wire
+    async def ran_tool(self, id: str, name: str, arguments: dict[str, Any]) -> object:  # noqa: A002 - as the call's field - as on the wire
         """Run one of the scenario's tools by hand: note the run, and answer as the scenario says, or as a fault does.
 
         Args:
@@ -186,7 +186,7 @@ class World:
             runs[number - 1] = replace(runs[number - 1], answer=answer)
         return answer
 
-    async def _answer(self, number: int, id: str, name: str, arguments: dict[str, Any]) -> object:  # noqa: A002
+    async def _answer(self, number: int, id: str, name: str, arguments: dict[str, Any]) -> object:  # noqa: A002 - as the call's field
         body = self.stage.tool(number)
         self._trace.add(self._clock(), "tool", f"run {number} of {name} for {id}: {body}")
         match body:
