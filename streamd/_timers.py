@@ -66,9 +66,8 @@ class Clock:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._now = (
-            trio.lowlevel.current_clock().current_time
-        )  # what `trio.current_time` comes to, by three calls more
+        # What `trio.current_time` comes to, by three calls more.
+        self._now = trio.lowlevel.current_clock().current_time
         self._held = False
         self._first_at: float | None = self._now()
         self._total_at = math.inf
