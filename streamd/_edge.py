@@ -43,9 +43,8 @@ class ConsumerEdge:
 
     def __init__(self, high_watermark: int) -> None:
         self.high_watermark: int = high_watermark
-        self._queue: deque[Chunk] | None = (
-            None  # made when first needed, and let go when it is empty: it is large
-        )
+        # Made when first needed, and let go when it is empty: an empty deque is larger than all else here.
+        self._queue: deque[Chunk] | None = None
         self._bytes = 0
         # What a waiting task is given: a chunk in its cell, or an empty cell, which means the end.
         self._receivers: dict[trio.lowlevel.Task, list[Chunk]] = {}
